@@ -1,0 +1,138 @@
+"""JSON text to values and back, exactly: every fraction is a Decimal, nothing passes through float.
+
+Reading is bounded (digits, exponents, depth, keys) so that a hostile body costs no more than a
+friendly one; writing prints decimals plainly (0.00000012, never 1.2E-7).
+"""
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Final
+
+import simplejson
+
+MAX_DIGITS: Final = 64
+MAX_EXPONENT: Final = 64
+MAX_DEPTH: Final = 32
+MAX_KEYS: Final = 2_000
+
+
+class JsonTextError(ValueError):
+    """The text is not JSON, or not JSON that we take. `kind` is "syntax" or "limit"."""
+
+    def __init__(self, message: str, kind: str = "syntax") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def _number(text: str) -> Decimal:
+    mantissa, _, exponent = text.lower().partition("e")
+    if sum(character.isdigit() for character in mantissa) > MAX_DIGITS:
+        raise JsonTextError(f"a number has more than {MAX_DIGITS} digits", "limit")
+    if len(exponent) > 4 or abs(int(exponent or "0")) > MAX_EXPONENT:
+        raise JsonTextError(f"a number's exponent is beyond {MAX_EXPONENT}", "limit")
+    return Decimal(text)
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise JsonTextError(f"a number has more than {MAX_DIGITS} digits", "limit")
+    return int(text)
+
+
+def _constant(name: str) -> float:
+    return float(name.replace("Infinity", "inf"))
+
+
+def _pairs_hook(max_keys: int) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    seen = 0
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal seen
+        seen += len(pairs)
+        if seen > max_keys:
+            raise JsonTextError(f"more than {max_keys} keys", "limit")
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise JsonTextError(f"the key {twice[:100]!r} occurs twice", "limit")
+        return result
+
+    return build
+
+
+def _depth(value: Any, limit: int) -> int:
+    """Levels of nesting of `value`, counted no further than just past `limit`."""
+    level, layer = 0, [value]
+    while layer := [item for item in layer if isinstance(item, dict | list)]:
+        level += 1
+        if level > limit:
+            return level
+        layer = [
+            inner
+            for item in layer
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return level
+
+
+def parse(text: str, *, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) -> Any:
+    """Values of a JSON text: integers are int, other numbers Decimal.
+
+    The bare words NaN and Infinity, which TradingView's templates produce, are read as float so that
+    their place can be named; they are never stored. Raises JsonTextError.
+    """
+    try:
+        value = json.loads(
+            text,
+            parse_float=_number,
+            parse_int=_integer,
+            parse_constant=_constant,
+            object_pairs_hook=_pairs_hook(max_keys),
+        )
+    except JsonTextError:
+        raise
+    except RecursionError:
+        raise JsonTextError(f"nested deeper than {max_depth} levels", "limit") from None
+    except ValueError as error:
+        raise JsonTextError(str(error)) from None
+    if _depth(value, max_depth) > max_depth:
+        raise JsonTextError(f"nested deeper than {max_depth} levels", "limit")
+    return value
+
+
+def stored(text: str | bytes) -> Any:
+    """Values of JSON text that the database holds: no limits, numbers as in `parse`."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def plain(number: Decimal) -> str:
+    """A finite Decimal in plain digits, never with an exponent."""
+    return format(number, "f")
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError("NaN and Infinity have no place in JSON")
+        return simplejson.RawJSON(plain(value))
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    raise TypeError(f"cannot write {type(value).__name__} as JSON")
+
+
+def dump(value: Any, *, sort_keys: bool = False, ascii_only: bool = False) -> str:
+    """JSON text of plain values, Decimal, dates and times, without spaces."""
+    return simplejson.dumps(
+        value,
+        use_decimal=False,
+        default=_default,
+        separators=(",", ":"),
+        sort_keys=sort_keys,
+        ensure_ascii=ascii_only,
+        allow_nan=False,
+        iterable_as_array=False,
+        namedtuple_as_object=False,
+    )
