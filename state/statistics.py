@@ -1,0 +1,209 @@
+"""Statistics of many trades: pure functions over plain outcomes, and the registry that names them.
+
+An outcome is what a fold or a summary row knows of one trade, so both can feed the same numbers. To
+add a metric: a function over `Sample` and a line in METRICS.
+
+Sums are exact; a quotient is rounded half even to 28 significant digits, whatever the caller's
+context is. Where there is nothing to measure the answer is None, never 0 and never NaN.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from state.lifecycle import ACTIVE, BE_PROTECTED, COMPLETED, PENDING, UNKNOWN
+from state.r_multiple import EXACT, RATIO
+from state.trade import Trade
+from state.vocabulary import CANCELLED
+
+_ZERO: Final = Decimal(0)
+_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_ENTERED: Final = frozenset({ACTIVE, BE_PROTECTED, COMPLETED})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What statistics need of one trade: R values in R, `exit_time` aware, `event_count` its stored alerts."""
+
+    trade_id: str
+    status: str
+    realized_r: Decimal | None = None
+    max_mfe: Decimal | None = None
+    exit_time: datetime | None = None
+    event_count: int = 1
+
+
+def outcome_of(trade: Trade) -> Outcome:
+    """The outcome of a folded trade."""
+    return Outcome(
+        trade_id=trade.trade_id,
+        status=trade.status,
+        realized_r=trade.realized_r,
+        max_mfe=trade.max_mfe,
+        exit_time=trade.exit_time,
+        event_count=trade.event_count,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The measured values of a set of trades.
+
+    `results`: realized R of the decided trades (COMPLETED, with a known R) by (exit_time, trade_id), those
+    without an exit time last. `excursions`: the largest MFE in R of the trades that were entered (ACTIVE,
+    BE_PROTECTED, COMPLETED) and tell one. `statuses`: trades by status.
+    """
+
+    total_signals: int
+    statuses: Mapping[str, int]
+    results: tuple[Decimal, ...]
+    excursions: tuple[Decimal, ...]
+    wins: tuple[Decimal, ...]
+    losses: tuple[Decimal, ...]
+
+
+def sample(outcomes: Iterable[Outcome], total_signals: int | None = None) -> Sample:
+    """The sample that `outcomes`, one of each trade, make. `total_signals` is the number of stored alerts,
+    by default the sum of the outcomes' event counts."""
+    rows = list(outcomes)
+    decided = [row for row in rows if row.status == COMPLETED and row.realized_r is not None]
+    decided.sort(key=lambda row: (row.exit_time or _END_OF_TIME, row.trade_id))
+    results = tuple(row.realized_r for row in decided if row.realized_r is not None)
+    return Sample(
+        total_signals=sum(row.event_count for row in rows) if total_signals is None else total_signals,
+        statuses=Counter(row.status for row in rows),
+        results=results,
+        excursions=tuple(row.max_mfe for row in rows if row.max_mfe is not None and row.status in _ENTERED),
+        wins=tuple(result for result in results if result > 0),
+        losses=tuple(result for result in results if result < 0),
+    )
+
+
+def _sum(values: Iterable[Decimal]) -> Decimal:
+    total = _ZERO
+    for value in values:
+        total = EXACT.add(total, value)
+    return total
+
+
+def _mean(values: tuple[Decimal, ...]) -> Decimal | None:
+    return RATIO.divide(_sum(values), Decimal(len(values))) if values else None
+
+
+def win_rate(of: Sample) -> Decimal | None:
+    """Percent of the decided trades with a result above 0 R; break-even trades count among the decided.
+
+    The definition of TradingView's "Percent profitable" (Strategy Tester: profitable trades / closed trades).
+    """
+    if not of.results:
+        return None
+    return RATIO.divide(Decimal(100 * len(of.wins)), Decimal(len(of.results)))
+
+
+def avg_mfe(of: Sample) -> Decimal | None:
+    """Mean of the largest MFE, in R, of the trades entered; a running trade counts with what it has reached.
+
+    MFE as in John Sweeney, "Maximum Adverse Excursion" (1997), measured in R.
+    """
+    return _mean(of.excursions)
+
+
+def avg_r(of: Sample) -> Decimal | None:
+    """Mean realized R of the decided trades."""
+    return _mean(of.results)
+
+
+def expectancy_r(of: Sample) -> Decimal | None:
+    """Expected R of a trade: P(win) x average win - P(loss) x average loss, break-even trades in both P's base.
+
+    That is the mean R multiple (Van K. Tharp, "Trade Your Way to Financial Freedom", 2nd ed., ch. 8): both
+    products share the number of decided trades, so one division does and nothing is rounded twice.
+    """
+    if not of.results:
+        return None
+    return RATIO.divide(EXACT.add(_sum(of.wins), _sum(of.losses)), Decimal(len(of.results)))
+
+
+def profit_factor(of: Sample) -> Decimal | None:
+    """Gross profit / gross loss of the decided trades, in R; None while nothing has lost, 0 when nothing has won.
+
+    The definition of TradingView's "Profit factor" (Strategy Tester: gross profit / gross loss).
+    """
+    return RATIO.divide(_sum(of.wins), EXACT.abs(_sum(of.losses))) if of.losses else None
+
+
+def max_drawdown_r(of: Sample) -> Decimal | None:
+    """The largest fall, as a positive R, of cumulative R from its running peak; the peak starts at 0.
+
+    MDD = max over t of (max over s <= t of X(s)) - X(t), with X(0) = 0 (Magdon-Ismail and Atiya, "Maximum
+    Drawdown", Risk 17(10), 2004), X being the sum of realized R in order of exit.
+    """
+    if not of.results:
+        return None
+    equity = peak = deepest = _ZERO
+    for result in of.results:
+        equity = EXACT.add(equity, result)
+        peak = max(peak, equity)
+        deepest = max(deepest, EXACT.subtract(peak, equity))
+    return deepest
+
+
+def _decided(of: Sample) -> int:
+    return len(of.results)
+
+
+def _with_status(*statuses: str) -> Callable[[Sample], int]:
+    return lambda of: sum(of.statuses.get(status, 0) for status in statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number of a set of trades: its name in the API, its unit and what it is measured on.
+
+    `sample_name` and `sample_size` tell how many trades a rate or a mean stands on; counts have neither.
+    """
+
+    name: str
+    unit: str
+    measure: Callable[[Sample], Decimal | int | None]
+    sample_name: str | None = None
+    sample_size: Callable[[Sample], int] | None = None
+
+
+#: Every metric of trades, in the order of the answer.
+METRICS: Final = (
+    Metric("total_signals", "alerts", lambda of: of.total_signals),
+    Metric("unique_trades", "trades", lambda of: sum(of.statuses.values())),
+    Metric("active_count", "trades", _with_status(ACTIVE, BE_PROTECTED)),
+    Metric("completed_count", "trades", _with_status(COMPLETED)),
+    Metric("pending_count", "trades", _with_status(PENDING)),
+    Metric("cancelled_count", "trades", _with_status(CANCELLED)),
+    Metric("unknown_count", "trades", _with_status(UNKNOWN)),
+    Metric("win_count", "trades", lambda of: len(of.wins)),
+    Metric("loss_count", "trades", lambda of: len(of.losses)),
+    Metric("breakeven_count", "trades", lambda of: len(of.results) - len(of.wins) - len(of.losses)),
+    Metric("win_rate", "percent", win_rate, "win_rate_n", _decided),
+    Metric("avg_mfe", "R", avg_mfe, "avg_mfe_n", lambda of: len(of.excursions)),
+    Metric("avg_r", "R", avg_r, "avg_r_n", _decided),
+    Metric("expectancy_r", "R", expectancy_r, "expectancy_n", _decided),
+    Metric("profit_factor", "ratio", profit_factor, "profit_factor_n", _decided),
+    Metric("max_drawdown_r", "R", max_drawdown_r, "max_drawdown_n", _decided),
+)
+
+
+def summarise(outcomes: Iterable[Outcome], total_signals: int | None = None) -> dict[str, Any]:
+    """Every metric of METRICS by name, each rate and mean followed by its sample size (`win_rate_n`, ...).
+
+    `outcomes` holds each trade once. Counts are int; the others Decimal (percent, R, ratio), or None
+    where there is nothing to measure. `total_signals` as for `sample`.
+    """
+    of = sample(outcomes, total_signals)
+    answer: dict[str, Any] = {}
+    for metric in METRICS:
+        answer[metric.name] = metric.measure(of)
+        if metric.sample_name is not None and metric.sample_size is not None:
+            answer[metric.sample_name] = metric.sample_size(of)
+    return answer
