@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytz
 from environs import Env, EnvError, EnvValidationError
@@ -78,12 +78,23 @@ class Settings:
             )
 
 
+class _Given(Env):
+    """environs' reader over the given variables; a blank one counts as unset."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        self._given = {name: value for name, value in environ.items() if value.strip()}
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._given.get(env_key, default)
+
+
 def _keys(env: Env, *names: str) -> tuple[str, ...]:
     """All comma-separated keys of the named settings, at least 8 characters each."""
     found: list[str] = []
     for name in names:
-        for key in env.list(name, default=[]):
-            key = key.strip()
+        values: list[str] = env.list(name, default=[])
+        for key in map(str.strip, values):
             if key and len(key) < 8:
                 raise SettingsError(f"{name} holds a key of fewer than 8 characters: set a longer one.")
             if key and key not in found:
@@ -117,7 +128,7 @@ def _database_url(url: str | None, name: str) -> str | None:
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Read and validate the settings. Raises SettingsError with a sentence that says what to set."""
-    env = Env(environ={name: value for name, value in environ.items() if value.strip()})
+    env = _Given(environ)
     try:
         return _load(env, environ)
     except EnvValidationError as error:
@@ -134,7 +145,7 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         database_url_direct=_database_url(env.str("DATABASE_URL_DIRECT", default=None), "DATABASE_URL_DIRECT")
         or database_url,
         data_dir=Path(env.str("ALERTBOOK_DATA_DIR", default=str(ROOT / "data"))).expanduser().absolute(),
-        host=env.str("HOST", default="0.0.0.0" if platform else "127.0.0.1"),  # noqa: S104
+        host=env.str("HOST", default="0.0.0.0" if platform else "127.0.0.1"),
         port=_between(env, "PORT", 5000, 1, 65535),
         web_concurrency=_between(env, "WEB_CONCURRENCY", 2, 1, 256),
         platform=platform,

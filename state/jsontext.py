@@ -70,11 +70,7 @@ def _depth(value: Any, limit: int) -> int:
         level += 1
         if level > limit:
             return level
-        layer = [
-            inner
-            for item in layer
-            for inner in (item.values() if isinstance(item, dict) else item)
-        ]
+        layer = [inner for item in layer for inner in (item.values() if isinstance(item, dict) else item)]
     return level
 
 

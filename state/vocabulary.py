@@ -88,7 +88,7 @@ def canonical_event(name: str) -> str | None:
 
 
 def canonical_direction(text: str) -> str | None:
-    """"Bullish" or "Bearish" for any accepted spelling in any case, or None."""
+    """ "Bullish" or "Bearish" for any accepted spelling in any case, or None."""
     return DIRECTIONS.get(text.strip().lower())
 
 

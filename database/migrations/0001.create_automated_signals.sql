@@ -1,0 +1,33 @@
+-- The table as it was before telemetry: one row per event of a trade.
+-- An older system's table is left as it is here and brought up by the migrations that follow.
+CREATE TABLE IF NOT EXISTS automated_signals (
+    id BIGSERIAL PRIMARY KEY,
+    trade_id TEXT,
+    event_type TEXT,
+    direction TEXT,
+    entry_price NUMERIC,
+    stop_loss NUMERIC,
+    risk_distance NUMERIC,
+    target_1r NUMERIC,
+    target_2r NUMERIC,
+    target_3r NUMERIC,
+    target_5r NUMERIC,
+    target_10r NUMERIC,
+    target_20r NUMERIC,
+    current_price NUMERIC,
+    mfe NUMERIC,
+    be_mfe NUMERIC,
+    no_be_mfe NUMERIC,
+    exit_price NUMERIC,
+    final_mfe NUMERIC,
+    session TEXT,
+    bias TEXT,
+    account_size NUMERIC,
+    risk_percent NUMERIC,
+    contracts NUMERIC,
+    risk_amount NUMERIC,
+    signal_date DATE,
+    signal_time TIME,
+    targets JSONB,
+    created_at TIMESTAMPTZ DEFAULT clock_timestamp()
+);

@@ -1,0 +1,3 @@
+DROP TABLE trade_summary;
+
+DROP TABLE trade_dirty;

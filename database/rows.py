@@ -1,0 +1,74 @@
+"""Events to rows of automated_signals and back."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from state.event import EventWarning, SignalEvent
+from state.newyork import to_new_york
+
+#: Event fields whose column has another name.
+_RENAMED: Final = {"position_size": "contracts"}
+#: Event fields that the body holds and no column repeats.
+_IN_BODY_ONLY: Final = frozenset({"strategy_version", "engine_version", "schema_version"})
+_PLAIN: Final = tuple(
+    (field.name, _RENAMED.get(field.name, field.name))
+    for field in fields(SignalEvent)
+    if field.name not in _IN_BODY_ONLY | {"id", "warnings"}
+)
+_TARGET_COLUMNS: Final = ("target_1r", "target_2r", "target_3r", "target_5r", "target_10r", "target_20r")
+
+
+def from_event(event: SignalEvent) -> dict[str, Any]:
+    """The row of an event, as `insert_events` takes it: plain values ready for JSON."""
+    row: dict[str, Any] = {column: getattr(event, name) for name, column in _PLAIN}
+    row = {column: value for column, value in row.items() if value is not None}
+    local = to_new_york(event.event_timestamp)
+    row["signal_date"] = local.date()
+    row["signal_time"] = local.time().replace(microsecond=0)
+    row["has_own_time"] = event.has_own_time
+    row["body_hash"] = event.body_hash
+    for column in _TARGET_COLUMNS:
+        target = (event.targets or {}).get(column)
+        if isinstance(target, Decimal | int) and not isinstance(target, bool):
+            row[column] = target
+    if event.warnings:
+        row["warnings"] = [warning.as_dict() for warning in event.warnings]
+    return row
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return value
+
+
+def _schema_part(body: Mapping[str, Any] | None, name: str) -> str | None:
+    if not isinstance(body, dict):
+        return None
+    inner = body.get("attributes")
+    value = (inner if isinstance(inner, dict) else body).get(name)
+    return value if isinstance(value, str) else None
+
+
+def to_event(row: Any) -> SignalEvent:
+    """The event of a row (a named tuple with the table's columns), times in UTC.
+
+    A row of the older system may hold any text as its event type; it is kept as it is.
+    """
+    values = {name: _value(getattr(row, column)) for name, column in _PLAIN}
+    values["event_type"] = values["event_type"] or ""
+    for column in _TARGET_COLUMNS:
+        target = _value(getattr(row, column))
+        if target is not None and not isinstance(values["targets"], dict):
+            values["targets"] = {}
+        if target is not None:
+            values["targets"].setdefault(column, target)
+    body = values["telemetry"] or values["legacy_payload"]
+    warnings = tuple(EventWarning(w["field"], w["code"], w["message"]) for w in row.warnings or ())
+    values.update({name: _schema_part(body, name) for name in _IN_BODY_ONLY})
+    return SignalEvent(**values, warnings=warnings, id=row.id)

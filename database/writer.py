@@ -1,0 +1,141 @@
+"""Group commit: the alerts that wait in one process at one moment share one INSERT and one COMMIT.
+
+One writer takes whatever is pending and never waits for more, so an alert that comes alone goes alone and
+at once. A row that the database will not take does not fail its neighbours: the group is then written one
+by one.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+import psycopg2
+import structlog
+
+from database import driver, signals
+from database.driver import Connection
+from database.signals import Stored
+from errors import DatabaseError, PoisonRow, RetryableDatabaseError, Unavailable
+from state.event import SignalEvent
+
+log = structlog.get_logger()
+
+GROUP_LIMIT = 64
+STATEMENT_SECONDS = 5.0
+
+
+class _Pending:
+    """The events of one alert and what became of them."""
+
+    __slots__ = ("done", "error", "events", "stored")
+
+    def __init__(self, events: Sequence[SignalEvent]) -> None:
+        self.events = events
+        self.done = threading.Event()
+        self.stored: list[Stored] | None = None
+        self.error: DatabaseError | None = None
+
+
+class SignalWriter:
+    """Writes events durably; one writer thread (a greenlet under gevent) and one connection per process."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._queue: deque[_Pending] = deque()
+        self._wake = threading.Condition()
+        self._connection: Connection | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def write(self, events: Sequence[SignalEvent], *, timeout: float) -> list[Stored]:
+        """Store the events of one alert, all or none, and return once they are committed.
+
+        Raises DatabaseError, or Unavailable when they were not durable after `timeout` seconds (they may
+        become so later; writing them again is harmless).
+        """
+        pending = _Pending(events)
+        with self._wake:
+            if self._closed:
+                raise Unavailable("the server is stopping", retry_after=2)
+            self._queue.append(pending)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="signal-writer", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        if not pending.done.wait(timeout):
+            raise Unavailable("the alert could not be stored in time", retry_after=5)
+        if pending.error is not None:
+            raise pending.error
+        return pending.stored or []
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Finish what is pending, then stop."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._queue and not self._closed:
+                    self._wake.wait()
+                if not self._queue:
+                    break
+                group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_LIMIT))]
+            self._settle(group)
+        self._disconnect()
+
+    def _settle(self, group: list[_Pending]) -> None:
+        try:
+            self._write_group(group)
+        except PoisonRow as error:
+            if len(group) == 1:
+                group[0].error = error
+            else:
+                for pending in group:
+                    self._settle([pending])
+        except DatabaseError as error:
+            for pending in group:
+                pending.error = error
+        finally:
+            for pending in group:
+                pending.done.set()
+
+    def _write_group(self, group: list[_Pending]) -> None:
+        events = [event for pending in group for event in pending.events]
+        try:
+            places = self._attempt(events)
+        except RetryableDatabaseError as error:
+            log.warning("alerts_written_again", code=error.code, events=len(events))
+            places = self._attempt(events)
+        position = 0
+        for pending in group:
+            pending.stored = places[position : position + len(pending.events)]
+            position += len(pending.events)
+
+    def _attempt(self, events: list[SignalEvent]) -> list[Stored]:
+        """One transaction. A connection that failed is never used again."""
+        connection = self._connection
+        try:
+            with driver.deadline(STATEMENT_SECONDS):
+                if connection is None or connection.closed:
+                    connection = self._connection = driver.connect(self._url)
+                places = signals.insert_events(connection, events)
+                connection.commit()
+                return places
+        except (psycopg2.Error, ValueError, RecursionError) as error:
+            translated = driver.translate(error, connection)
+            self._disconnect()
+            raise translated from error
+        except DatabaseError:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg2.Error):
+                connection.close()

@@ -1,0 +1,117 @@
+"""Who may do what: every route declares its role and execution class where it is declared.
+
+A route without a declaration is refused to everybody, so that forgetting one can never open a door.
+"""
+
+import hmac
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from flask import Flask, current_app, request
+
+from errors import Forbidden, Unauthenticated
+from handlers.services import services
+from settings import Settings
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Role(StrEnum):
+    """Who a route is for. ADMIN opens READ and WRITE as well."""
+
+    PUBLIC = "public"
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+    WEBHOOK = "webhook"
+    INTERNAL = "internal"
+
+
+class Execution(StrEnum):
+    """What a route does to the world."""
+
+    OBSERVE_ONLY = "OBSERVE_ONLY"
+    SANDBOX_EXEC = "SANDBOX_EXEC"
+    PROD_EXEC = "PROD_EXEC"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A route's declaration."""
+
+    role: Role
+    execution: Execution
+
+
+_ATTRIBUTE: Final = "alertbook_access"
+_STATIC: Final = Access(Role.PUBLIC, Execution.OBSERVE_ONLY)
+
+
+def access(role: Role, execution: Execution = Execution.OBSERVE_ONLY) -> Callable[[View], View]:
+    """Declare who may call a view and what it does."""
+
+    def declare(view: View) -> View:
+        setattr(view, _ATTRIBUTE, Access(role, execution))
+        return view
+
+    return declare
+
+
+def declared(app: Flask, endpoint: str) -> Access | None:
+    """A route's declaration, or None when it has none."""
+    if endpoint == "static" or endpoint.endswith(".static") or endpoint.startswith("api-docs."):
+        return _STATIC
+    return getattr(app.view_functions.get(endpoint), _ATTRIBUTE, None)
+
+
+def matches(given: str | None, keys: Iterable[str]) -> bool:
+    """Whether a given key is one of the right ones, in constant time, compared as bytes."""
+    offered = (given or "").encode("utf-8", "surrogateescape")
+    right = False
+    for key in keys:
+        right |= hmac.compare_digest(offered, key.encode())
+    return right
+
+
+def install(app: Flask) -> None:
+    """Check each request against its route's declaration."""
+
+    @app.before_request
+    def check() -> None:
+        if request.endpoint is None:
+            return
+        needed = declared(current_app, request.endpoint)
+        if needed is None:
+            raise Forbidden("This address has no access rule and stays closed.", code="NO_ACCESS_RULE")
+        _check(needed.role, services().settings)
+
+
+def _check(role: Role, settings: Settings) -> None:
+    if role in (Role.PUBLIC, Role.WEBHOOK):
+        return
+    if role is Role.INTERNAL:
+        if settings.internal_tokens and not matches(request.headers.get("X-Internal-Token"), settings.internal_tokens):
+            raise Unauthenticated("Invalid X-Internal-Token.")
+        return
+    given = _given_key()
+    if settings.admin_keys and matches(request.headers.get("X-Admin-Key"), settings.admin_keys):
+        return
+    if role is Role.ADMIN:
+        _check_admin(settings, given)
+    elif settings.api_keys and not matches(given, settings.api_keys):
+        raise Unauthenticated("Invalid X-API-Key")
+
+
+def _check_admin(settings: Settings, given: str | None) -> None:
+    if not settings.admin_keys:
+        return
+    if settings.api_keys and matches(given, settings.api_keys):
+        raise Forbidden("This needs the admin key in X-Admin-Key.")
+    raise Unauthenticated("Invalid X-Admin-Key.")
+
+
+def _given_key() -> str | None:
+    bearer = request.headers.get("Authorization", "")
+    return request.headers.get("X-API-Key") or (bearer[7:] if bearer[:7].lower() == "bearer " else None)

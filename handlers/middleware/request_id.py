@@ -1,0 +1,53 @@
+"""Every request has an id, the sender's own when it is a plain one, and stands in the log under it."""
+
+import re
+import time
+import uuid
+from typing import Final
+
+import structlog
+from flask import Flask, Response, g, request
+
+log = structlog.get_logger()
+
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: Deliveries are counted, not logged one by one, unless something was wrong with them.
+_QUIET_ENDPOINTS: Final = frozenset({"signals.receive", "health.healthz", "health.readyz"})
+
+
+def install(app: Flask) -> None:
+    """Name each request before it is handled, and say the name in the answer and the log."""
+
+    @app.before_request
+    def name_request() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def say_name(response: Response) -> Response:
+        response.headers["X-Request-Id"] = current_id()
+        if response.status_code >= 400 or request.endpoint not in _QUIET_ENDPOINTS:
+            _log(response)
+        return response
+
+
+def current_id() -> str:
+    """The id of the request being handled."""
+    if "request_id" not in g:
+        g.request_id = uuid.uuid4().hex
+    return str(g.request_id)
+
+
+def _log(response: Response) -> None:
+    # The rule, never the path: a path may hold the webhook's secret.
+    rule = request.url_rule.rule if request.url_rule else "(no route)"
+    took = (time.perf_counter() - g.started) * 1000 if "started" in g else 0.0
+    log.info(
+        "request",
+        method=request.method,
+        route=rule,
+        status=response.status_code,
+        ms=round(took, 1),
+        request_id=current_id(),
+    )

@@ -1,0 +1,33 @@
+"""What the handlers work with: made once per process by create_app, found through the application."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from flask import Flask, current_app
+
+from database.pool import Pool
+from database.writer import SignalWriter
+from settings import Settings
+
+_KEY: Final = "alertbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One process's settings, connections and writer."""
+
+    settings: Settings
+    pool: Pool
+    writer: SignalWriter
+    started: float = field(default_factory=time.monotonic)
+
+
+def install(app: Flask, made: Services) -> None:
+    """Give the application its services."""
+    app.extensions[_KEY] = made
+
+
+def services() -> Services:
+    """The services of the application that handles this request."""
+    return cast(Services, current_app.extensions[_KEY])

@@ -1,0 +1,119 @@
+"""Trades, rebuilt from their events, and the statistics over them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import marshmallow as ma
+from flask import Response
+from flask_smorest import Blueprint
+
+from database import signals, summaries
+from errors import NotFound
+from handlers.middleware.access import Role, access
+from handlers.middleware.answers import answer
+from handlers.queries import AsOfQuery, TradeFilters, TradesQuery, cursor
+from handlers.services import services
+from state import trade as trades
+from state.event import SignalEvent
+from state.newyork import trading_date, wall_time
+from state.statistics import summarise
+
+blueprint = Blueprint("trades", __name__, description="Trades rebuilt from their events.")
+
+
+@blueprint.get("/api/automated-signals/trade/<trade_id>")
+@access(Role.READ)
+@blueprint.arguments(AsOfQuery, location="query")
+def show_trade(query: dict[str, Any], trade_id: str) -> Response:
+    """One trade with its events.
+
+    `as_of` shows the trade as it was at a time (by the events' own times), `known_at` as it was known at a time (by
+    receipt); a date stands for the end of that New York day.
+    """
+    events: Sequence[SignalEvent] = signals.select_events_for_trade(services().pool, trade_id)
+    if query["as_of"] is not None:
+        events = trades.as_of(events, query["as_of"])
+    if query["known_at"] is not None:
+        events = trades.known_at(events, query["known_at"])
+    if not events:
+        raise NotFound("trade_not_found", code="TRADE_NOT_FOUND")
+    trade = trades.fold(events)
+    return answer({"success": True, "trade": trade.as_dict(), "events": [event_as_dict(e) for e in trade.events]})
+
+
+@blueprint.get("/api/automated-signals/trades")
+@access(Role.READ)
+@blueprint.arguments(TradesQuery, location="query")
+def list_trades(query: dict[str, Any]) -> Response:
+    """Trades, newest first, by status, direction, session, symbol, strategy and time."""
+    limit = query["limit"]
+    page = summaries.select_trades(services().pool, filters=query, before=query["cursor"], limit=limit + 1)
+    more = cursor(*page[limit - 1][:2]) if len(page) > limit else None
+    return answer({"success": True, "items": [trade for _, _, trade in page[:limit]], "next_cursor": more})
+
+
+class RecentQuery(ma.Schema):
+    """How many of the newest alerts."""
+
+    limit = ma.fields.Integer(load_default=100, validate=ma.validate.Range(1, 1000))
+    hours = ma.fields.Integer(load_default=24, validate=ma.validate.Range(1, 24 * 31))
+
+
+@blueprint.get("/api/automated-signals/recent")
+@access(Role.READ)
+@blueprint.arguments(RecentQuery, location="query")
+def list_recent(query: dict[str, Any]) -> Response:
+    """The newest alerts of the last 24 hours (or `hours`), newest first."""
+    since = datetime.now(UTC) - timedelta(hours=query["hours"])
+    events = signals.select_recent_events(services().pool, since=since, limit=query["limit"])
+    return answer({"success": True, "items": [event_as_dict(event) for event in events], "next_cursor": None})
+
+
+@blueprint.get("/api/automated-signals/stats")
+@access(Role.READ)
+@blueprint.arguments(TradeFilters, location="query")
+def show_stats(query: dict[str, Any]) -> Response:
+    """Statistics over all trades, or those that pass the filters; null where there is nothing to measure."""
+    outcomes, events = summaries.select_outcomes(services().pool, filters=query)
+    stats = summarise(outcomes, total_signals=events)
+    return answer({"success": True, "stats": stats, "timestamp": datetime.now(UTC)})
+
+
+def event_as_dict(event: SignalEvent) -> dict[str, Any]:
+    """An event as the API shows it: what is known, New York date and time, and the body as it was sent."""
+    return {
+        "event_id": event.id,
+        "trade_id": event.trade_id,
+        "event_type": event.event_type,
+        "event_timestamp": event.event_timestamp,
+        "event_time_source": event.event_time_source,
+        "received_at": event.received_at,
+        "signal_date": trading_date(event.event_timestamp),
+        "signal_time": wall_time(event.event_timestamp),
+        "session": event.session,
+        "payload_version": event.payload_version,
+        "schema_version": event.schema_version,
+        "direction": event.direction,
+        "bias": event.bias,
+        "symbol": event.symbol,
+        "exchange": event.exchange,
+        "timeframe": event.timeframe,
+        "strategy_id": event.strategy_id,
+        "strategy_name": event.strategy_name,
+        "entry_price": event.entry_price,
+        "stop_loss": event.stop_loss,
+        "risk_distance": event.risk_distance,
+        "current_price": event.current_price,
+        "exit_price": event.exit_price,
+        "exit_reason": event.exit_reason,
+        "mfe": event.mfe,
+        "be_mfe": event.be_mfe,
+        "no_be_mfe": event.no_be_mfe,
+        "mae": event.mae,
+        "final_mfe": event.final_mfe,
+        "position_size": event.position_size,
+        "targets": event.targets,
+        "warnings": [warning.as_dict() for warning in event.warnings],
+        "body": event.telemetry if event.telemetry is not None else event.legacy_payload,
+    }

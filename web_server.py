@@ -1,0 +1,50 @@
+"""The application and its start: create_app() and main(), nothing else."""
+
+import os
+import sys
+from typing import NoReturn
+
+from flask import Flask
+from flask_smorest import Api
+
+import handlers
+from database.pool import Pool
+from database.writer import SignalWriter
+from errors import SettingsError
+from handlers import middleware
+from handlers.middleware import logs
+from handlers.services import Services, install
+from settings import ROOT, VERSION, Settings, load
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application of one process, for these settings or those of the environment.
+
+    Nothing is connected until the first request. Raises SettingsError.
+    """
+    settings = settings or load(os.environ)
+    if settings.database_url is None:
+        raise SettingsError("DATABASE_URL is unset: set it, or start with `./dev serve`, which brings a database.")
+    logs.configure(settings.log_level)
+    app = Flask("alertbook", static_folder=None)
+    app.config.update(API_TITLE="Alertbook", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
+    app.config.update(OPENAPI_URL_PREFIX="/", OPENAPI_JSON_PATH="openapi.json")
+    install(
+        app, Services(settings, Pool(settings.database_url, settings.db_pool_size), SignalWriter(settings.database_url))
+    )
+    api = Api(app)
+    for blueprint in handlers.BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    middleware.install(app)
+    return app
+
+
+def main() -> NoReturn:
+    """Become the server: gunicorn with gunicorn.conf.py, which also brings the database up to date."""
+    os.environ["ALERTBOOK_MIGRATE_AT_START"] = "1"
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py")])
+
+
+if __name__ == "__main__":
+    main()
