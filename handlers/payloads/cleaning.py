@@ -1,0 +1,52 @@
+"""The whole body as it can be stored: no NaN, no NUL, no lone surrogates; everything else as sent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handlers.payloads.fields import Layer, is_nan
+from handlers.payloads.findings import Findings, shown, storable
+
+
+def clean(value: Any, path: str, findings: Findings) -> Any:
+    """The value with NaN and Infinity as None and unstorable characters as U+FFFD, each with a warning.
+
+    A key that cannot be stored is a fault (BAD_KEY): replacing characters of names could make two of
+    them one.
+    """
+    if isinstance(value, str):
+        text = storable(value)
+        if text != value:
+            message = "Characters that cannot be stored (NUL or half of a surrogate pair) were replaced."
+            findings.warn_once(path, "TEXT_REPLACED", message)
+        return text
+    if isinstance(value, Mapping):
+        return {key: clean(value[key], _key_path(path, key, findings), findings) for key in value}
+    if isinstance(value, list):
+        return [clean(item, f"{path}[{index}]", findings) for index, item in enumerate(value)]
+    if is_nan(value):
+        findings.warn_once(path, "NO_VALUE", f"{shown(value)} is not a number and was stored as null.")
+        return None
+    return value
+
+
+def _key_path(path: str, key: str, findings: Findings) -> str:
+    place = f"{path}.{key}" if path else key
+    _check_key(place, key, findings)
+    return place
+
+
+def _check_key(place: str, key: str, findings: Findings) -> None:
+    if storable(key) != key:
+        message = "The name of a field holds characters that cannot be stored (NUL or half of a surrogate pair)."
+        findings.wrong(place, "BAD_KEY", message)
+
+
+def clean_layers(layers: tuple[Layer, ...], findings: Findings) -> dict[str, Any]:
+    """One body of several layers, the first on top, cleaned; paths are the sender's."""
+    body: dict[str, Any] = {}
+    for values, prefix in layers:
+        for key, value in values.items():
+            if key not in body:
+                _check_key(prefix + key, key, findings)
+                body[key] = clean(value, prefix + key, findings)
+    return body
