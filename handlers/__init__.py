@@ -1,8 +1,7 @@
 """HTTP in, HTTP out: one file per resource."""
 
-from flask_smorest import Blueprint
-
 from handlers import docs, health, signals, trades
+from handlers.blueprint import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     health.blueprint,

@@ -4,9 +4,9 @@ from importlib.resources import files
 from typing import Final
 
 from flask import Response, request
-from flask_smorest import Blueprint
 
 from errors import NotFound
+from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 
 blueprint = Blueprint("docs", __name__, description="The description of this API.")

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
-from flask_smorest import Blueprint
 
 from database import health
+from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
 from handlers.services import services

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Response
-from flask_smorest import Blueprint
 
 from database.signals import Stored
 from errors import AlertbookError, PoisonRow, Unauthenticated
 from handlers import payloads
+from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access, matches
 from handlers.middleware.answers import answer
 from handlers.middleware.bodies import json_object, read_body

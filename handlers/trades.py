@@ -6,10 +6,10 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Response
-from flask_smorest import Blueprint
 
 from database import signals, summaries
 from errors import NotFound
+from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
 from handlers.queries import AsOfQuery, TradeFilters, TradesQuery, cursor

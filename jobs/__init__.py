@@ -1,0 +1,5 @@
+"""Things a scheduler starts: `python -m jobs run <name>`. To add one: its file, and a line in `JOBS`."""
+
+from jobs.job import Job
+
+JOBS: tuple[Job, ...] = ()
