@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from errors import Invalid
+from errors import Invalid, UnsupportedSchema
 from handlers.payloads.building import build_event
 from handlers.payloads.fields import Fields, Layer
 from handlers.payloads.findings import Findings, shown
 from handlers.payloads.reading import Body, Context, Reading, Refused, Version
-from handlers.payloads.schema import read_schema_version
+from handlers.payloads.schema import TELEMETRY_MAJOR, major, read_schema_version
 from handlers.payloads.words import read_event_type
 from state.event import SignalEvent
 from state.vocabulary import MFE_UPDATE
@@ -61,11 +61,7 @@ def _read_item(place: str, item: Any, shared: Layer, context: Context) -> Signal
         findings.raise_if_wrong()
     own = Layer(item, f"{place}.")
     fields = Fields(own, shared, findings=findings)
-    if item.get("event_type") is not None and not recognises(item):
-        named = read_event_type(Fields(own, findings=findings), "event_type")
-        if named not in (MFE_UPDATE, None):
-            message = f"A batch holds MFE updates only: send {named} as an alert of its own."
-            findings.wrong(f"{place}.event_type", "NOT_AN_MFE_UPDATE", message)
+    _check_item(place, item, Fields(own, findings=findings))
     return build_event(
         fields,
         context,
@@ -76,6 +72,19 @@ def _read_item(place: str, item: Any, shared: Layer, context: Context) -> Signal
         column="legacy_payload",
         schema_version=read_schema_version(fields),
     )
+
+
+def _check_item(place: str, item: Body, own: Fields) -> None:
+    """Note an item that is some other event, or of a schema that we do not know."""
+    if item.get("event_type") is not None and not recognises(item):
+        named = read_event_type(own, "event_type")
+        if named not in (MFE_UPDATE, None):
+            message = f"A batch holds MFE updates only: send {named} as an alert of its own."
+            own.findings.wrong(f"{place}.event_type", "NOT_AN_MFE_UPDATE", message)
+    schema = item.get("schema_version")
+    if schema not in (None, "") and major(schema) != TELEMETRY_MAJOR:
+        message = f"Schema version {shown(schema)} is not supported; supported is: {TELEMETRY_MAJOR}.x."
+        own.findings.wrong(f"{place}.schema_version", UnsupportedSchema.code, message)
 
 
 VERSION: Final = Version(

@@ -37,14 +37,7 @@ def build_event(
     """
     trade_id = read_trade_id(fields, *ids)
     moment = read_moment(fields, context.naive_zone, context.received_at)
-    values: dict[str, Any] = {
-        **_names(fields, moment),
-        **_prices(fields, event_type),
-        **_multiples(fields),
-        **_sizes(fields),
-        "targets": read_targets(fields),
-    }
-    check_objects(fields, "targets", "setup", "market_state")
+    values = _values(fields, event_type, moment)
     # last, so that what a field has already said is not said again
     body = clean_layers(kept, fields.findings)
     fields.findings.raise_if_wrong()
@@ -61,6 +54,18 @@ def build_event(
         warnings=tuple(fields.findings.warnings),
         **values,
     )
+
+
+def _values(fields: Fields, event_type: str | None, moment: Moment) -> dict[str, Any]:
+    """Every optional field of the event by its name."""
+    check_objects(fields, "targets", "setup", "market_state")
+    return {
+        **_names(fields, moment),
+        **_prices(fields, event_type),
+        **_multiples(fields),
+        **_sizes(fields),
+        "targets": read_targets(fields),
+    }
 
 
 def event_key(body: dict[str, Any], moment: Moment, context: Context) -> str:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from handlers.payloads.fields import Fields, Sent
 from handlers.payloads.findings import number_text
 from handlers.payloads.reading import Body
 from handlers.payloads.text import NAME, read_text
+
+#: The only schema so far whose fields we know the meaning of.
+TELEMETRY_MAJOR: Final = "1"
 
 
 def major(value: Any) -> str | None:

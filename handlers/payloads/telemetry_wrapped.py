@@ -5,11 +5,10 @@ from typing import Final
 from handlers.payloads.building import build_event
 from handlers.payloads.fields import Fields, Layer
 from handlers.payloads.reading import Body, Context, Reading, Version
-from handlers.payloads.schema import read_schema_version
+from handlers.payloads.schema import TELEMETRY_MAJOR, read_schema_version
 from handlers.payloads.words import read_event_type
 
 NAME: Final = "telemetry_wrapped"
-MAJOR: Final = "1"
 ENVELOPE: Final = "attributes"
 
 
@@ -43,5 +42,5 @@ VERSION: Final = Version(
     recognised_by="an object attributes with trade_id and event_type",
     recognises=recognises,
     read=read,
-    schema_major=MAJOR,
+    schema_major=TELEMETRY_MAJOR,
 )

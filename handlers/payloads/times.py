@@ -22,11 +22,11 @@ _EPOCH_LOW: Final = Decimal(int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp
 _EPOCH_HIGH: Final = Decimal(int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp()))
 _DIGITS: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _ISO: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,20})?)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,20})?)?"
     r" ?(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,20})?)?")
+_CLOCK: Final = re.compile(r"(?:[01]?[0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,20})?)?")
 _READABLE: Final = (
     "send ISO 8601 with an offset such as 2025-11-20T14:30:00Z, epoch seconds or milliseconds, "
     "or date and time of New York's clock"
