@@ -21,13 +21,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 POLL_SECONDS: Final = 0.1
 FAST_SHUTDOWN_SECONDS: Final = 12.0
 IMMEDIATE_SHUTDOWN_SECONDS: Final = 8.0
 STEADY_SECONDS: Final = 20.0
-MAX_QUICK_DEATHS: Final = 8
+MAX_QUICK_DEATHS: Final = 6
 MAX_BACKOFF_SECONDS: Final = 10.0
 MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 ROLE: Final = "alertbook"
