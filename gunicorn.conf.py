@@ -1,0 +1,223 @@
+"""How the server runs. gunicorn picks this file up by its name, from the folder it starts in.
+
+Everything that needs threads or blocks (the embedded database, migrations) happens in the master, before
+the fork and without gevent's patches; a worker only ever connects.
+"""
+
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+
+from database import migrate  # noqa: E402
+from database.embedded import EmbeddedPostgres, EmbeddedPostgresError  # noqa: E402
+from errors import SettingsError  # noqa: E402
+from settings import Settings, load  # noqa: E402
+
+#: Set by `python web_server.py` and `./dev serve`: this server brings its database up to date by itself.
+MIGRATE_AT_START = "ALERTBOOK_MIGRATE_AT_START"
+#: At a stop, how long a request that is just arriving may still become one.
+IDLE_GRACE_SECONDS = 0.5
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _refuse(reason: str, code: int) -> NoReturn:
+    """End the start with one sentence instead of a traceback."""
+    sys.stderr.write(f"alertbook cannot start: {reason}\n")
+    raise SystemExit(code)
+
+
+def _load_settings() -> Settings:
+    try:
+        settings = load(os.environ)
+        settings.require_keys()
+    except SettingsError as error:
+        _refuse(str(error), 2)
+    return settings
+
+
+_settings = _load_settings()
+_host = _settings.host.strip("[]")
+
+chdir = str(ROOT)
+bind = [f"[{_host}]:{_settings.port}" if ":" in _host else f"{_host}:{_settings.port}"]
+wsgi_app = "web_server:create_app()"
+proc_name = "alertbook"
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """gunicorn's gevent worker, except that its end does not wait for connections with no request on them.
+
+    With a keepalive of 75 s a single open browser would otherwise hold every stop for all of graceful_timeout.
+    """
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """Around the wait for a connection's next request."""
+        waiting = (gevent.getcurrent(), gevent.Timeout(self.cfg.keepalive, False))
+        with waiting[1]:
+            self._idle().add(waiting)
+            try:
+                yield
+            finally:
+                self._idle().discard(waiting)
+
+    def _idle(self) -> set[tuple[Any, Any]]:
+        idle: set[tuple[Any, Any]] = self.__dict__.setdefault("idle_connections", set())
+        return idle
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        gevent.spawn_later(IDLE_GRACE_SECONDS, self._drop_idle)
+
+    def _drop_idle(self) -> None:
+        for greenlet, keepalive_over in list(self._idle()):
+            greenlet.throw(keepalive_over)
+
+
+worker_class = Worker
+workers = _settings.web_concurrency
+worker_connections = 4000
+keepalive = 75
+timeout = 60
+graceful_timeout = 25
+
+preload_app = False
+reuse_port = False
+control_socket_disable = True
+# an access log would hold the webhook's secret, which TradingView can only send in the path
+accesslog = None
+loglevel = "info" if _settings.log_level == "DEBUG" else "warning"
+
+
+class _WithoutSecrets(logging.Filter):
+    """Masks what follows the webhook's path in gunicorn's own messages about broken requests."""
+
+    _path = re.compile(r"(/api/automated-signals(?:/webhook)?/)[^\s/?'\"]+")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._path.sub(r"\1***", record.getMessage()), ()
+        return True
+
+
+def on_starting(server: Any) -> None:
+    """In the master, before it listens: the port, the database, the migrations."""
+    server.log.error_log.addFilter(_WithoutSecrets())
+    _refuse_taken_port()
+    if _settings.platform and _settings.database_url is None:
+        sys.stderr.write(
+            f"WARNING: {_settings.platform} says that this is a deployment, but DATABASE_URL is unset. Alerts go to "
+            f"an embedded database in {_settings.data_dir} and are LOST with this machine's disk at the next deploy. "
+            "Add a PostgreSQL service and set DATABASE_URL.\n"
+        )
+    server.embedded = None
+    try:
+        if _settings.database_url is None:
+            migrate.apply(_start_embedded(server), on_wait=_say)
+        elif _settings.database_url_direct and os.environ.get(MIGRATE_AT_START):
+            migrate.apply(_settings.database_url_direct, on_wait=_say)
+    except (EmbeddedPostgresError, migrate.MigrationError) as error:
+        on_exit(server)
+        _refuse(str(error), 1)
+    except KeyboardInterrupt:
+        on_exit(server)
+        raise SystemExit(130) from None
+
+
+def _start_embedded(server: Any) -> str:
+    """Start the embedded database and put its URL where the workers read their settings."""
+    server.embedded = EmbeddedPostgres(_settings.data_dir)
+    url: str = server.embedded.start()
+    os.environ["DATABASE_URL"] = url
+    return url
+
+
+def _refuse_taken_port() -> None:
+    """gunicorn itself tries for five seconds and after the database has been started."""
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        return
+    try:
+        address = socket.getaddrinfo(_host, _settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(address[0], socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address[4])
+            probe.listen(1)
+    except OSError as error:
+        _refuse(f"{bind[0]} cannot be used ({error.strerror}): stop what uses it, or set HOST and PORT.", 1)
+
+
+def when_ready(server: Any) -> None:
+    """In the master, once it listens."""
+    signal.signal(signal.SIGINT, _stop_gently(server))
+    _say(_banner(server))
+
+
+def _stop_gently(server: Any) -> Any:
+    """Ctrl-C finishes the requests under way, as SIGTERM does; the second one does not wait for them."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, server.signal)
+        server.signal(signal.SIGTERM, frame)
+
+    return handle
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """In each worker: psycopg2 waits through gevent."""
+    from psycogreen.gevent import patch_psycopg
+
+    patch_psycopg()
+
+
+def post_worker_init(worker: Any) -> None:
+    """The terminal sends Ctrl-C to every process; the master decides when a worker ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def on_exit(server: Any) -> None:
+    """In the master, when the workers are gone: the database ends last."""
+    if getattr(server, "embedded", None) is not None:
+        server.embedded.stop()
+
+
+def _banner(server: Any) -> str:
+    url = f"http://{bind[0]}"
+    for everywhere in ("0.0.0.0", "[::]"):
+        url = url.replace(f"//{everywhere}:", "//localhost:")
+    lines = ["", f"Alertbook is ready: {url}  (stop with Ctrl-C)"]
+    if server.embedded is not None:
+        lines.append(f"  data: {server.embedded.data_dir} (embedded PostgreSQL)")
+    else:
+        lines.append("  data: the database that DATABASE_URL names")
+    if _settings.missing_keys:
+        lines.append(f"  open without a key, to this machine only: {', '.join(_settings.missing_keys)} unset")
+    else:
+        lines.append("  keys: all set")
+    if server.embedded is not None and server.embedded.opened:
+        folders = ", ".join(map(str, server.embedded.opened))
+        lines.append(f"  opened for passing through, so that the database's account reaches its files: {folders}")
+    secret = "/$WEBHOOK_SECRET" if _settings.webhook_secrets else ""
+    lines += [
+        "  try:",
+        f"  curl -X POST {url}/api/automated-signals/webhook{secret} "
+        '-H "Content-Type: application/json" -d @test_telemetry_payload.json',
+        "",
+    ]
+    return "\n".join(lines)
