@@ -34,8 +34,8 @@ _ENTRY_PRICE: Final = ("entry_price", "actual_entry_price", "entry")
 _STOP_LOSS: Final = ("stop_loss", "sl_price", "stop_loss_price", "stop_price", "stop")
 _EXIT_PRICE: Final = ("exit_price", "resolution_price")
 _MFE: Final = ("mfe_R", "mfe", "current_mfe")
-_BE_MFE: Final = ("be_mfe", "be_mfe_R")
-_NO_BE_MFE: Final = ("no_be_mfe", "no_be_mfe_R")
+_BE_MFE: Final = ("be_mfe", "be_mfe_R", "final_be_mfe")
+_NO_BE_MFE: Final = ("no_be_mfe", "no_be_mfe_R", "final_no_be_mfe")
 #: Senders that know `mae_global_R` put another number, the MFE of the leg without break-even, in `mae_R`.
 _MAE: Final = ("mae_global_R", "mae_global_r", "mae_R_global", "mae_R", "mae")
 _FINAL_MFE: Final = ("final_mfe", "final_mfe_R", "final_be_mfe", "final_no_be_mfe")
@@ -167,31 +167,15 @@ def _prices(event: SignalEvent, body: Mapping[str, Any], event_type: str | None)
 
 
 def _excursions(event: SignalEvent, body: Mapping[str, Any]) -> dict[str, Any]:
-    """MFE and MAE in R. A leg that the telemetry does not name follows its mfe_R, and so does the column.
-
-    The two finals of a legacy exit are read from its body: the row has one column for both.
-    """
-    legacy = mapping(event.legacy_payload) or _NOTHING
-    final = body or legacy
+    """MFE and MAE in R. A leg that the telemetry does not name follows its mfe_R, before any column."""
     mfe = _first(r_multiple, body, _MFE, None)
-    be_column = r_multiple(event.be_mfe)
-    no_be_column = r_multiple(event.no_be_mfe)
     return {
-        "mfe": mfe if mfe is not None else r_multiple(event.mfe),
-        "be_mfe": _leg(body, _BE_MFE, final.get("final_be_mfe"), mfe, be_column),
-        "no_be_mfe": _leg(body, _NO_BE_MFE, final.get("final_no_be_mfe"), mfe, no_be_column),
+        "mfe": r_multiple(event.mfe) if mfe is None else mfe,
+        "be_mfe": _first(r_multiple, body, _BE_MFE, event.be_mfe if mfe is None else mfe),
+        "no_be_mfe": _first(r_multiple, body, _NO_BE_MFE, event.no_be_mfe if mfe is None else mfe),
         "mae": _first(r_multiple, body, _MAE, event.mae),
         "final_mfe": _first(r_multiple, body, _FINAL_MFE, event.final_mfe),
     }
-
-
-def _leg(
-    body: Mapping[str, Any], names: Iterable[str], final: object, mfe: Decimal | None, column: Decimal | None
-) -> Decimal | None:
-    found = _first(r_multiple, body, names, final)
-    if found is not None:
-        return found
-    return mfe if mfe is not None else column
 
 
 def evidence(event: SignalEvent) -> Evidence:
