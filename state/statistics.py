@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
+from itertools import accumulate
 from typing import Any, Final
 
 from state.lifecycle import ACTIVE, BE_PROTECTED, COMPLETED, PENDING, UNKNOWN
@@ -69,9 +71,12 @@ def sample(outcomes: Iterable[Outcome], total_signals: int | None = None) -> Sam
     """The sample that `outcomes`, one of each trade, make. `total_signals` is the number of stored alerts,
     by default the sum of the outcomes' event counts."""
     rows = list(outcomes)
-    decided = [row for row in rows if row.status == COMPLETED and row.realized_r is not None]
-    decided.sort(key=lambda row: (row.exit_time or _END_OF_TIME, row.trade_id))
-    results = tuple(row.realized_r for row in decided if row.realized_r is not None)
+    decided = [
+        (row.exit_time or _END_OF_TIME, row.trade_id, row.realized_r)
+        for row in rows
+        if row.status == COMPLETED and row.realized_r is not None
+    ]
+    results = tuple(result for _, _, result in sorted(decided))
     return Sample(
         total_signals=sum(row.event_count for row in rows) if total_signals is None else total_signals,
         statuses=Counter(row.status for row in rows),
@@ -83,10 +88,7 @@ def sample(outcomes: Iterable[Outcome], total_signals: int | None = None) -> Sam
 
 
 def _sum(values: Iterable[Decimal]) -> Decimal:
-    total = _ZERO
-    for value in values:
-        total = EXACT.add(total, value)
-    return total
+    return reduce(EXACT.add, values, _ZERO)
 
 
 def _mean(values: tuple[Decimal, ...]) -> Decimal | None:
@@ -143,12 +145,9 @@ def max_drawdown_r(of: Sample) -> Decimal | None:
     """
     if not of.results:
         return None
-    equity = peak = deepest = _ZERO
-    for result in of.results:
-        equity = EXACT.add(equity, result)
-        peak = max(peak, equity)
-        deepest = max(deepest, EXACT.subtract(peak, equity))
-    return deepest
+    equity = list(accumulate(of.results, EXACT.add, initial=_ZERO))
+    peaks = accumulate(equity, max)
+    return max(map(EXACT.subtract, peaks, equity))
 
 
 def _decided(of: Sample) -> int:
