@@ -140,7 +140,9 @@ def test_at_one_instant_an_entry_comes_before_its_updates_and_they_before_the_ex
         entry(1),
     )
     assert [item.event_type for item in found.events] == ["ENTRY", "MFE_UPDATE", "BE_TRIGGERED", "EXIT_MANUAL"]
-    assert (found.anomalies, found.max_mfe, found.be_triggered) == ((), 2, True)
+    assert found.anomalies == ()
+    assert found.max_mfe == 2
+    assert found.be_triggered
 
 
 def test_break_even_after_the_exit_does_not_count() -> None:
