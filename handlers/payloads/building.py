@@ -138,7 +138,8 @@ def _multiples(fields: Fields) -> dict[str, Decimal | None]:
         "mfe": next((value for value in (mfe, no_be_mfe, be_mfe) if value is not None), None),
         "be_mfe": mfe if be_mfe is None else be_mfe,
         "no_be_mfe": mfe if no_be_mfe is None else no_be_mfe,
-        "mae": read_number(fields, R_MULTIPLE, "mae_R", "mae", "mae_global_R"),
+        # senders that know mae_global_R put another number, the MFE of the leg without break-even, in mae_R
+        "mae": read_number(fields, R_MULTIPLE, "mae_global_R", "mae_R", "mae"),
         "final_mfe": read_number(fields, R_MULTIPLE, "final_mfe", "final_mfe_R", "final_be_mfe", "final_no_be_mfe"),
     }
 
