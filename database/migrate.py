@@ -8,13 +8,14 @@ must be written with IF NOT EXISTS, and an invalid index of a killed run is drop
 Give these functions the direct URL of the database, never that of a pooler.
 """
 
+import io
 import logging
 import os
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
@@ -252,7 +253,9 @@ def _names_after(name: str, folder: Path) -> list[str]:
 def _one(step: Callable[[Any], None], migration: Any) -> str:
     """Run one step of one migration; a fault of the database becomes a MigrationError that names it."""
     try:
-        step(migration)
+        # yoyo prints the rows of every SELECT in a migration
+        with redirect_stdout(io.StringIO()):
+            step(migration)
     except psycopg2.Error as error:
         raise MigrationError(f"{migration.id} failed: {str(error).strip()}") from error
     return str(migration.id)

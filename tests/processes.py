@@ -29,6 +29,12 @@ def needs(present: object, what: str) -> None:
     pytest.skip(f"needs {what}")
 
 
+def only_when(condition: object, what: str) -> None:
+    """Skip a test that is about another kind of run than this one (root or an ordinary user, say)."""
+    if not condition:
+        pytest.skip(f"only {what}")
+
+
 def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
     """Poll until `true()`; fails the test, naming what was waited for."""
     until = time.monotonic() + seconds

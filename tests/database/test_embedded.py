@@ -22,7 +22,7 @@ from database.embedded import (
     running_url,
 )
 from database.keeper import processes_of, trim_log
-from tests.processes import ROOT, family, needs, none_left, wait_until
+from tests.processes import ROOT, family, none_left, only_when, wait_until
 
 QUICK = {"fsync": "off", "shared_buffers": "16MB"}
 
@@ -177,7 +177,7 @@ def test_killing_every_process_at_once_loses_nothing(data: Path) -> None:
 
 
 def test_killing_owner_and_keeper_leaves_no_postmaster(data: Path) -> None:
-    needs(sys.platform.startswith("linux"), "Linux")
+    only_when(sys.platform.startswith("linux"), "on Linux")
     owner, _ = start_owner(data)
     processes = family(owner.pid)
     keeper = next(one for one in processes if "database.keeper" in one.cmdline())
@@ -275,7 +275,7 @@ def test_an_outgrown_log_is_moved_aside(tmp_path: Path) -> None:
 @pytest.fixture
 def stranger() -> accounts.Account:
     """An account that owns nothing here."""
-    needs(os.geteuid() == 0, "root")
+    only_when(os.geteuid() == 0, "as root")
     return accounts.Account(64999, 64999)
 
 
@@ -307,12 +307,12 @@ def test_private_programs_are_shared_for_reading_and_running(tmp_path: Path, str
 
 
 def test_root_never_runs_postgresql_itself(postgres: EmbeddedPostgres, data: Path) -> None:
-    needs(os.geteuid() == 0, "root")
+    only_when(os.geteuid() == 0, "as root")
     assert postmaster(data).uids().real != 0
 
 
 def test_without_an_account_of_its_own_it_runs_as_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    needs(os.geteuid() == 0, "root")
+    only_when(os.geteuid() == 0, "as root")
     monkeypatch.setattr(accounts, "ACCOUNT_NAME", "no-such-account")
     monkeypatch.setattr("shutil.which", lambda name, path: None)
     account = accounts.needed_account(tmp_path)

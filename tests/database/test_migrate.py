@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     """Two small migrations with their way back, in a folder whose name is a pattern to careless code."""
     one = tmp_path / "migrations [1] %"
     one.mkdir()
-    (one / "0001.first.sql").write_text("CREATE TABLE first (n INT);\nINSERT INTO first VALUES (1), (50);\n")
+    (one / "0001.first.sql").write_text("CREATE TABLE first (n INT);\nINSERT INTO first VALUES (1), (50);\nSELECT 1;\n")
     (one / "0001.first.rollback.sql").write_text("DELETE FROM first;\nDROP TABLE first;\n")
     (one / "0002.second.sql").write_text("-- 100% plain\nALTER TABLE first ADD COLUMN label TEXT DEFAULT '50%';\n")
     (one / "0002.second.rollback.sql").write_text("ALTER TABLE first DROP COLUMN label;\n")
