@@ -62,6 +62,17 @@ def test_serve_sets_up_once_and_becomes_gunicorn(checkout: Path) -> None:
     assert calls(checkout) == ["pip install --disable-pip-version-check --no-input -r requirements.txt", served, served]
 
 
+def test_the_tests_requirements_hold_the_servers(checkout: Path) -> None:
+    assert dev(checkout, "test", "tests").returncode == 0
+    assert dev(checkout, "serve").stderr == ""
+
+
+def test_a_broken_environment_is_made_anew(checkout: Path) -> None:
+    dev(checkout, "serve")
+    (checkout / ".venv" / "bin" / "python").unlink()
+    assert "Creating .venv" in dev(checkout, "serve").stderr
+
+
 def test_changed_requirements_are_installed_again(checkout: Path) -> None:
     dev(checkout, "serve")
     with (checkout / "requirements.txt").open("a") as requirements:
