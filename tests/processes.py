@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,7 +85,9 @@ class Server:
     command: tuple[str, ...] = (sys.executable, str(ROOT / "web_server.py"))
     cwd: Path = ROOT
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | None = None
+    # a file: a pipe that nobody reads would fill up and stop the server
+    printed: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="server-"), "output"))
 
     @property
     def url(self) -> str:
@@ -96,15 +99,15 @@ class Server:
             name: value for name, value in os.environ.items() if name.startswith(("PATH", "LANG", "COV_", "COVERAGE"))
         }
         own = {"ALERTBOOK_DATA_DIR": str(self.data), "PORT": str(self.port), "WEB_CONCURRENCY": "1"}
-        self.process = subprocess.Popen(
-            self.command,
-            cwd=self.cwd,
-            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **own, **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with self.printed.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.cwd,
+                env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **own, **self.environment},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
         return self
 
     def start(self) -> "Server":
@@ -135,7 +138,8 @@ class Server:
     def output(self) -> str:
         """All that it printed; waits for its end."""
         assert self.process is not None
-        return self.process.communicate(timeout=60)[0]
+        self.process.wait(60)
+        return self.printed.read_text(encoding="utf-8")
 
     def end(self) -> None:
         """Make sure that nothing of it is left, whatever the test did."""
@@ -145,11 +149,12 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.communicate(timeout=45)
+            self.process.wait(45)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
         none_left(processes, 45)
+        shutil.rmtree(self.printed.parent)
 
 
 @contextmanager

@@ -178,13 +178,19 @@ def test_killing_every_process_at_once_loses_nothing(data: Path) -> None:
 
 def test_killing_owner_and_keeper_leaves_no_postmaster(data: Path) -> None:
     only_when(sys.platform.startswith("linux"), "on Linux")
-    owner, _ = start_owner(data)
+    owner, url = start_owner(data)
+    folder = Path(str(ask(url, "SHOW unix_socket_directories")).strip('"'))
     processes = family(owner.pid)
     keeper = next(one for one in processes if "database.keeper" in one.cmdline())
     os.kill(owner.pid, signal.SIGKILL)
     keeper.kill()
     owner.communicate()
     none_left(processes, 20)
+    # the next start also removes the socket folder that nobody was left to remove
+    postgres = EmbeddedPostgres(data, settings=QUICK)
+    postgres.start()
+    assert not folder.exists()
+    postgres.stop()
 
 
 def test_a_killed_postmaster_is_started_again(postgres: EmbeddedPostgres, data: Path) -> None:
@@ -194,7 +200,9 @@ def test_a_killed_postmaster_is_started_again(postgres: EmbeddedPostgres, data: 
 
 
 def test_a_killed_keeper_is_replaced(postgres: EmbeddedPostgres, data: Path) -> None:
-    postmaster(data).parent().kill()
+    keeper = postmaster(data).parent()
+    assert keeper is not None
+    keeper.kill()
     wait_until(lambda: not answers(postgres.url), 10, "the end of the first database")
     wait_until(lambda: answers(postgres.url), 30, "the second database")
 
