@@ -28,7 +28,7 @@ class Exact(ma.fields.Field[Decimal]):
     ) -> None:
         super().__init__(**kwargs)
         self.low, self.high, self.above, self.places = low, high, above, places
-        self.metadata.setdefault("type", "number")
+        self.metadata = {"type": "number", **self.metadata}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Decimal:
         number = self._number(value)
@@ -62,7 +62,7 @@ class Text(ma.fields.String):
     def __init__(self, low: int = 0, high: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.low, self.high = low, high
-        self.metadata.update(minLength=low, maxLength=high)
+        self.metadata = {"minLength": low, "maxLength": high, **self.metadata}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs)).strip()
