@@ -27,12 +27,13 @@ claimed AS (
     FROM incoming AS i
     WHERE NOT i.has_own_time
     ORDER BY i.trade_id, i.body_hash
-    ON CONFLICT (trade_id, body_hash) DO UPDATE SET
-        event_key = CASE WHEN excluded.received_at > w.received_at THEN excluded.event_key ELSE w.event_key END,
-        received_at = greatest(excluded.received_at, w.received_at)
+    ON CONFLICT (trade_id, body_hash) DO UPDATE
+        SET
+            event_key = CASE WHEN excluded.received_at > w.received_at THEN excluded.event_key ELSE w.event_key END,
+            received_at = greatest(excluded.received_at, w.received_at)
         WHERE
-            excluded.received_at >= w.received_at + INTERVAL '30 seconds'
-            OR excluded.received_at <= w.received_at - INTERVAL '30 seconds'
+        excluded.received_at >= w.received_at + INTERVAL '30 seconds'
+        OR excluded.received_at <= w.received_at - INTERVAL '30 seconds'
     RETURNING w.trade_id, w.body_hash
 ),
 
