@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from state import jsontext
 from state.event import EventWarning, SignalEvent
 from state.newyork import to_new_york
 
@@ -16,7 +17,7 @@ _IN_BODY_ONLY: Final = frozenset({"strategy_version", "engine_version", "schema_
 _PLAIN: Final = tuple(
     (field.name, _RENAMED.get(field.name, field.name))
     for field in fields(SignalEvent)
-    if field.name not in _IN_BODY_ONLY | {"id", "warnings"}
+    if field.name not in _IN_BODY_ONLY | {"id", "warnings", "body_text"}
 )
 _TARGET_COLUMNS: Final = ("target_1r", "target_2r", "target_3r", "target_5r", "target_10r", "target_20r")
 
@@ -25,6 +26,8 @@ def from_event(event: SignalEvent) -> dict[str, Any]:
     """The row of an event, as `insert_events` takes it: plain values ready for JSON."""
     row: dict[str, Any] = {column: getattr(event, name) for name, column in _PLAIN}
     row = {column: value for column, value in row.items() if value is not None}
+    if event.body_text:
+        row["legacy_payload" if event.telemetry is None else "telemetry"] = jsontext.written(event.body_text)
     local = to_new_york(event.event_timestamp)
     row["signal_date"] = local.date()
     row["signal_time"] = local.time().replace(microsecond=0)

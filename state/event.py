@@ -73,6 +73,8 @@ class SignalEvent:
 
     telemetry: Mapping[str, Any] | None = field(default=None, hash=False)
     legacy_payload: Mapping[str, Any] | None = field(default=None, hash=False)
+    #: the body as canonical JSON text, where it was written already; "" elsewhere
+    body_text: str = field(default="", compare=False, repr=False)
     warnings: tuple[EventWarning, ...] = ()
     #: row number in the store; None before it is stored
     id: int | None = None

@@ -27,6 +27,8 @@ class JsonTextError(ValueError):
 
 
 def _number(text: str) -> Decimal:
+    if len(text) <= MAX_DIGITS and "e" not in text and "E" not in text:
+        return Decimal(text)
     mantissa, _, exponent = text.lower().partition("e")
     if sum(character.isdigit() for character in mantissa) > MAX_DIGITS:
         raise JsonTextError(f"a number has more than {MAX_DIGITS} digits", "limit")
@@ -94,7 +96,8 @@ def parse(text: str, *, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) ->
         raise JsonTextError(f"nested deeper than {max_depth} levels", "limit") from None
     except ValueError as error:
         raise JsonTextError(str(error)) from None
-    if _depth(value, max_depth) > max_depth:
+    # no deeper than it has opening brackets, and counting those is cheap
+    if text.count("{") + text.count("[") > max_depth and _depth(value, max_depth) > max_depth:
         raise JsonTextError(f"nested deeper than {max_depth} levels", "limit")
     return value
 
@@ -107,6 +110,11 @@ def stored(text: str | bytes) -> Any:
 def plain(number: Decimal) -> str:
     """A finite Decimal in plain digits, never with an exponent."""
     return format(number, "f")
+
+
+def written(text: str) -> Any:
+    """JSON text as a value that `dump` writes as it is."""
+    return simplejson.RawJSON(text)
 
 
 def _default(value: Any) -> Any:

@@ -13,7 +13,6 @@ from handlers.payloads.text import NAME, read_text, read_trade_id
 from handlers.payloads.times import Moment, read_moment
 from handlers.payloads.words import ENTRY_PRICES, read_bias, read_direction, read_exit_reason, read_session
 from state.event import RECEIVED, SignalEvent
-from state.jsontext import dump
 from state.vocabulary import ENTRY
 
 Column = Literal["telemetry", "legacy_payload"]
@@ -39,7 +38,7 @@ def build_event(
     moment = read_moment(fields, context.naive_zone, context.received_at)
     values = _values(fields, event_type, moment)
     # last, so that what a field has already said is not said again
-    body = clean_layers(kept, fields.findings)
+    body, text = clean_layers(kept, fields.findings)
     fields.findings.raise_if_wrong()
     values[column] = body
     return SignalEvent(
@@ -50,7 +49,8 @@ def build_event(
         event_timestamp=moment.instant,
         event_time_source=moment.source,
         received_at=context.received_at,
-        event_key=event_key(body, moment, context),
+        event_key=event_key(text, moment, context),
+        body_text=text,
         warnings=tuple(fields.findings.warnings),
         **values,
     )
@@ -68,9 +68,9 @@ def _values(fields: Fields, event_type: str | None, moment: Moment) -> dict[str,
     }
 
 
-def event_key(body: dict[str, Any], moment: Moment, context: Context) -> str:
-    """What makes the alert itself: the SHA-256 of its body, and the time of receipt when it has no time of its own."""
-    digest = sha256(dump(body, sort_keys=True).encode()).hexdigest()
+def event_key(text: str, moment: Moment, context: Context) -> str:
+    """What makes the alert itself: the SHA-256 of its body's canonical text; the time of receipt if it has none."""
+    digest = sha256(text.encode()).hexdigest()
     return f"{digest}@{context.received_at.isoformat()}" if moment.source == RECEIVED else digest
 
 

@@ -1,10 +1,10 @@
 """The whole body as it can be stored: no NaN, no NUL, no lone surrogates; everything else as sent."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from handlers.payloads.fields import Layer, is_nan
 from handlers.payloads.findings import Findings, shown, storable
+from state.jsontext import dump
 
 
 def clean(value: Any, path: str, findings: Findings) -> Any:
@@ -19,7 +19,7 @@ def clean(value: Any, path: str, findings: Findings) -> Any:
             message = "Characters that cannot be stored (NUL or half of a surrogate pair) were replaced."
             findings.warn_once(path, "TEXT_REPLACED", message)
         return text
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: clean(value[key], _key_path(path, key, findings), findings) for key in value}
     if isinstance(value, list):
         return [clean(item, f"{path}[{index}]", findings) for index, item in enumerate(value)]
@@ -41,8 +41,34 @@ def _check_key(place: str, key: str, findings: Findings) -> None:
         findings.wrong(place, "BAD_KEY", message)
 
 
-def clean_layers(layers: tuple[Layer, ...], findings: Findings) -> dict[str, Any]:
-    """One body of several layers, the first on top, cleaned; paths are the sender's."""
+def clean_layers(layers: tuple[Layer, ...], findings: Findings) -> tuple[dict[str, Any], str]:
+    """One body of several layers, the first on top, cleaned, and its canonical JSON text; paths are the sender's.
+
+    Nearly every body is clean, and writing its canonical text, which is needed anyway, finds that out: NaN
+    cannot be written, half of a surrogate pair cannot be encoded, and NUL can only be written as an escape.
+    """
+    body = dict(layers[0].values) if len(layers) == 1 else _merged(layers)
+    try:
+        text = dump(body, sort_keys=True)
+        text.encode()
+    except ValueError:
+        pass
+    else:
+        if "\\u0000" not in text:
+            return body, text
+    body = _cleaned(layers, findings)
+    return body, "" if findings.details else dump(body, sort_keys=True)
+
+
+def _merged(layers: tuple[Layer, ...]) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for values, _ in layers:
+        for key, value in values.items():
+            body.setdefault(key, value)
+    return body
+
+
+def _cleaned(layers: tuple[Layer, ...], findings: Findings) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for values, prefix in layers:
         for key, value in values.items():

@@ -36,6 +36,11 @@ class Fields:
     def __init__(self, *layers: Layer, findings: Findings | None = None) -> None:
         self.layers = layers
         self.findings = findings or Findings()
+        self._names = {name for values, _ in layers for name, value in values.items() if value is not None}
+
+    def lacks(self, names: tuple[str, ...]) -> bool:
+        """True when nothing was sent under any of the names, which is the answer for most fields of most alerts."""
+        return self._names.isdisjoint(names)
 
     def sent(self, *names: str) -> Iterator[Sent]:
         """Every value that is not null under any of the names: layer by layer, names in their order."""
@@ -57,6 +62,8 @@ class Fields:
 
 def is_nan(value: Any) -> bool:
     """True for the bare words NaN and Infinity and for what else is no finite number."""
+    if isinstance(value, str):
+        return False
     if isinstance(value, float):
         return not math.isfinite(value)
     return isinstance(value, Decimal) and not value.is_finite()

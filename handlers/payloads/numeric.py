@@ -81,6 +81,8 @@ def read_number(fields: Fields, kind: Kind, *names: str, needed: bool = False) -
     NaN, Infinity, "na" and the like are skipped with a NO_VALUE warning; when nothing else holds the
     number and the event needs it, they are faults instead. A field that was not sent is None.
     """
+    if fields.lacks(names):
+        return None
     findings = fields.findings
     blanks: list[Sent] = []
     found: Sent | None = None

@@ -19,6 +19,8 @@ def read_text(fields: Fields, limit: int, *names: str) -> str | None:
     Numbers are taken as their plain digits (an interval is often sent as 5). "" and NaN are skipped
     with a NO_VALUE warning. Faults: NOT_TEXT, TOO_LONG.
     """
+    if fields.lacks(names):
+        return None
     findings = fields.findings
     for path, value in fields.sent(*names):
         if no_text(value):

@@ -23,6 +23,7 @@ SINGLE = [version.name for version in payloads.VERSIONS if version.style != "bat
 #: Not part of what a fixture says: the body itself, and what the body's text decides.
 HIDDEN = {
     "telemetry",
+    "body_text",
     "legacy_payload",
     "event_key",
     "received_at",
