@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: Deliveries are counted, not logged one by one, unless something was wrong with them.
-_QUIET_ENDPOINTS: Final = frozenset({"signals.receive", "health.healthz", "health.readyz"})
+_QUIET_ENDPOINTS: Final = ("signals.receive", "health.healthz", "health.readyz")
 
 
 def install(app: Flask) -> None:
@@ -27,7 +27,7 @@ def install(app: Flask) -> None:
     @app.after_request
     def say_name(response: Response) -> Response:
         response.headers["X-Request-Id"] = current_id()
-        if response.status_code >= 400 or request.endpoint not in _QUIET_ENDPOINTS:
+        if response.status_code >= 400 or not (request.endpoint or "").startswith(_QUIET_ENDPOINTS):
             _log(response)
         return response
 
