@@ -189,6 +189,13 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """The terminal sends Ctrl-C to every process; the master decides when a worker ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker.wsgi.extensions["alertbook"].caretaker.start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """What the worker has counted and not yet reported is reported."""
+    if getattr(worker, "wsgi", None) is not None:
+        worker.wsgi.extensions["alertbook"].close()
 
 
 def on_exit(server: Any) -> None:

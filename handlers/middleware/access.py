@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from flask import Flask, current_app, request
 
 from errors import Forbidden, Unauthenticated
+from handlers.middleware import failures
 from handlers.services import services
 from settings import Settings
 
@@ -93,7 +94,7 @@ def _check(role: Role, settings: Settings) -> None:
         return
     if role is Role.INTERNAL:
         if settings.internal_tokens and not matches(request.headers.get("X-Internal-Token"), settings.internal_tokens):
-            raise Unauthenticated("Invalid X-Internal-Token.")
+            failures.refuse(Unauthenticated("Invalid X-Internal-Token."))
         return
     given = _given_key()
     if settings.admin_keys and matches(request.headers.get("X-Admin-Key"), settings.admin_keys):
@@ -101,7 +102,7 @@ def _check(role: Role, settings: Settings) -> None:
     if role is Role.ADMIN:
         _check_admin(settings, given)
     elif settings.api_keys and not matches(given, settings.api_keys):
-        raise Unauthenticated("Invalid X-API-Key")
+        failures.refuse(Unauthenticated("Invalid X-API-Key"))
 
 
 def _check_admin(settings: Settings, given: str | None) -> None:
@@ -109,7 +110,7 @@ def _check_admin(settings: Settings, given: str | None) -> None:
         return
     if settings.api_keys and matches(given, settings.api_keys):
         raise Forbidden("This needs the admin key in X-Admin-Key.")
-    raise Unauthenticated("Invalid X-Admin-Key.")
+    failures.refuse(Unauthenticated("Invalid X-Admin-Key."))
 
 
 def _given_key() -> str | None:
