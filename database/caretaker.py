@@ -3,19 +3,19 @@
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg2
 import structlog
 
-from database import driver, quarantine, signals
+from database import driver, quarantine, receipts, signals
 from database import spool as spools
+from database.driver import Connection
 from database.durable import Breaker
 from database.pool import Pool
 from database.queries import QUERIES
-from database.receipts import Tally
+from database.receipts import Delivery, Outcome, Tally
 from database.spool import Spool, Waiting
 from errors import DatabaseError, PoisonRow, Unavailable
 from state import jsontext
@@ -37,6 +37,7 @@ class Caretaker:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._reported = self._pruned = 0.0
+        self._trouble: str | None = None
 
     def start(self) -> None:
         """Begin; a second call does nothing."""
@@ -51,8 +52,13 @@ class Caretaker:
             self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._stop.wait(ROUND_SECONDS):
-            self.round()
+        try:
+            while not self._stop.wait(ROUND_SECONDS):
+                self.round()
+        finally:
+            if not self._stop.is_set():  # a fault that nobody foresaw must not leave the spool to itself
+                self._thread = None
+                self.start()
         self._reported = 0.0
         self.round()
 
@@ -60,7 +66,7 @@ class Caretaker:
         """One look at everything. A database that fails on the way ends the round, and nothing is lost by that."""
         if self._breaker.away and not self._probe():
             return
-        with suppress(DatabaseError, Unavailable):
+        try:
             self.drain()
             now = time.monotonic()
             if now - self._reported > REPORT_SECONDS:
@@ -69,6 +75,15 @@ class Caretaker:
             if now - self._pruned > PRUNE_SECONDS:
                 self._prune()
                 self._pruned = now
+        except (DatabaseError, Unavailable) as error:
+            self._note(error.code)
+        else:
+            self._note(None)
+
+    def _note(self, trouble: str | None) -> None:
+        if trouble not in (None, self._trouble):
+            log.warning("caretaker_hindered", code=trouble)
+        self._trouble = trouble
 
     def _prune(self) -> None:
         signals.delete_old_window(self._pool, now=datetime.now(UTC))
@@ -104,23 +119,34 @@ class Caretaker:
     def _move(self, waiting: Sequence[Waiting]) -> None:
         try:
             with self._pool.transaction() as connection:
-                rows = [row for one in waiting if one.kind == spools.EVENTS for row in _rows(one)]
-                if rows:
-                    signals.insert_rows(connection, rows)
+                _insert_events(connection, [one for one in waiting if one.kind == spools.EVENTS])
                 for one in waiting:
                     if one.kind == spools.QUARANTINE:
                         quarantine.insert_spooled(connection, jsontext.stored(one.content))
-        except PoisonRow as error:
+        except (PoisonRow, ValueError, KeyError, TypeError) as error:
             if len(waiting) > 1:
                 for one in waiting:
                     self._move([one])
                 return
             with self._pool.transaction() as connection:
-                quarantine.insert_poison(connection, waiting[0].content, error)
+                reason = error if isinstance(error, PoisonRow) else PoisonRow("the spool holds something unreadable")
+                quarantine.insert_poison(connection, waiting[0].content, reason)
 
 
-def _rows(one: Waiting) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = jsontext.stored(one.content)
-    for row in rows:
-        row["received_at"] = datetime.fromisoformat(row["received_at"])
-    return rows
+def _insert_events(connection: Connection, waiting: Sequence[Waiting]) -> None:
+    """Store spooled events as if they had come through at once, with a receipt for each repeat among them."""
+    rows: list[dict[str, Any]] = []
+    senders: list[Delivery] = []
+    for one in waiting:
+        spooled = jsontext.stored(one.content)
+        for row in spooled["rows"]:
+            row["received_at"] = datetime.fromisoformat(row["received_at"])
+            rows.append(row)
+            senders.append(Delivery(row["received_at"], spooled["peer"], spooled["replay_of"]))
+    if rows:
+        places = signals.insert_rows(connection, rows)
+        outcomes = [
+            Outcome(row["trade_id"], row["body_hash"], place, sender)
+            for row, place, sender in zip(rows, places, senders, strict=True)
+        ]
+        receipts.insert_repeats(connection, outcomes)

@@ -85,7 +85,13 @@ class DurableStore:
             self._breaker.open(error.code)
         except Unavailable:
             pass
-        content = jsontext.dump([from_event(event) for event in events])
+        content = jsontext.dump(
+            {
+                "peer": delivery.peer,
+                "replay_of": delivery.replay_of,
+                "rows": [from_event(event) for event in events],
+            }
+        )
         left = max(0.2, until - time.monotonic())
         self._spool.put(spools.EVENTS, delivery.received_at, content, timeout=left)
         return Written([Stored(None, duplicate=False) for _ in events], "spool")

@@ -1,7 +1,8 @@
 """Authenticated bodies that could not become an event: kept, listed, replayed, discarded."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -60,14 +61,17 @@ def insert_spooled(connection: Connection, content: Mapping[str, Any]) -> None:
 
 
 def insert_poison(connection: Connection, content: str, error: AlertbookError) -> None:
-    """Keep spooled events that the database will not take: they were accepted, so they must not vanish."""
-    rows = jsontext.stored(content)
-    first = rows[0] if isinstance(rows, list) and rows else {}
-    body = first.get("telemetry") or first.get("legacy_payload") or rows
+    """Keep what was spooled and the database will not take: it was accepted, so it must not vanish."""
+    received_at, peer, raw = datetime.now(UTC), "spool", content.encode()
+    with suppress(ValueError, KeyError, TypeError, IndexError):
+        spooled = jsontext.stored(content)
+        first = spooled["rows"][0]
+        received_at, peer = datetime.fromisoformat(first["received_at"]), str(spooled["peer"])[:100]
+        raw = jsontext.dump(first.get("telemetry") or first.get("legacy_payload") or spooled["rows"]).encode()
     held = Held(
-        received_at=datetime.fromisoformat(first["received_at"]) if "received_at" in first else datetime.now(UTC),
-        peer="spool",
-        raw=jsontext.dump(body).encode(),
+        received_at=received_at,
+        peer=peer,
+        raw=raw,
         reason=error.code,
         message=error.message,
         details=(),
@@ -100,24 +104,36 @@ def select_waiting_ids(pool: Pool, *, reason: str, limit: int) -> list[int]:
         return [row.id for row in QUERIES.intake.select_waiting_ids(connection, reason=reason, limit=limit)]
 
 
-def resolve(
-    pool: Pool, quarantine_id: int, *, state: str, result: Mapping[str, Any] | None = None, note: str | None = None
-) -> None:
-    """Record that a waiting body was replayed or discarded. Raises NotFound, or Conflict when it waits no more."""
-    with pool.transaction() as connection:
+class Claim:
+    """A waiting body that nobody else can replay or discard before the claim ends."""
+
+    def __init__(self, connection: Connection, row: Any) -> None:
+        self._connection = connection
+        self.row = row
+
+    def resolve(self, *, state: str, result: Mapping[str, Any] | None = None, note: str | None = None) -> None:
+        """Record that it was replayed or discarded."""
+        QUERIES.intake.resolve_quarantined(
+            self._connection,
+            quarantine_id=self.row.id,
+            state=state,
+            note=note,
+            result=None if result is None else jsontext.dump(result),
+        )
+
+    def record_attempt(self, result: Mapping[str, Any]) -> None:
+        """Record that a replay failed; the body goes on waiting."""
+        QUERIES.intake.record_attempt(self._connection, quarantine_id=self.row.id, result=jsontext.dump(result))
+
+
+@contextmanager
+def claim(pool: Pool, quarantine_id: int, *, timeout: float = 5.0) -> Iterator[Claim]:
+    """Hold a waiting body while something is done with it. Raises NotFound, or Conflict when it waits no more."""
+    with pool.transaction(timeout=timeout) as connection:
         row = _found(QUERIES.intake.lock_quarantined(connection, quarantine_id=quarantine_id), quarantine_id)
         if row.state != "waiting":
             raise Conflict(f"quarantine item {quarantine_id} was {row.state} already", code="NOT_WAITING")
-        QUERIES.intake.resolve_quarantined(
-            connection, quarantine_id=quarantine_id, state=state, note=note,
-            result=None if result is None else jsontext.dump(result),
-        )  # fmt: skip
-
-
-def record_attempt(pool: Pool, quarantine_id: int, result: Mapping[str, Any]) -> None:
-    """Record that a replay failed; the body goes on waiting."""
-    with pool.transaction() as connection:
-        QUERIES.intake.record_attempt(connection, quarantine_id=quarantine_id, result=jsontext.dump(result))
+        yield Claim(connection, row)
 
 
 def _found(row: Any, quarantine_id: int) -> Any:

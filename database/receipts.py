@@ -12,7 +12,6 @@ from database.pool import Pool
 from database.queries import QUERIES
 from database.signals import Stored
 from state import jsontext
-from state.event import SignalEvent
 
 #: More unreported refusals than this in one process are only counted.
 KEPT_REFUSALS: Final = 10_000
@@ -27,21 +26,31 @@ class Delivery:
     replay_of: int | None = None
 
 
-def insert_repeats(connection: Connection, places: Iterable[tuple[SignalEvent, Stored, Delivery]]) -> None:
-    """Leave a receipt for each delivery that was a repeat or a replay, in the caller's transaction."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where an event of a delivery ended up."""
+
+    trade_id: str
+    body_hash: str
+    stored: Stored
+    delivery: Delivery
+
+
+def insert_repeats(connection: Connection, outcomes: Iterable[Outcome]) -> None:
+    """Leave a receipt for each event that was a repeat or a replay, in the caller's transaction."""
     rows = [
         {
-            "received_at": delivery.received_at,
-            "kind": "repeat" if delivery.replay_of is None else "replay",
-            "body_hash": event.body_hash,
-            "trade_id": event.trade_id,
-            "event_id": stored.event_id,
-            "quarantine_id": delivery.replay_of,
+            "received_at": one.delivery.received_at,
+            "kind": "repeat" if one.delivery.replay_of is None else "replay",
+            "body_hash": one.body_hash,
+            "trade_id": one.trade_id,
+            "event_id": one.stored.event_id,
+            "quarantine_id": one.delivery.replay_of,
             "status": 200,
-            "peer": delivery.peer,
+            "peer": one.delivery.peer,
         }
-        for event, stored, delivery in places
-        if stored.duplicate or delivery.replay_of is not None
+        for one in outcomes
+        if one.stored.duplicate or one.delivery.replay_of is not None
     ]
     if rows:
         QUERIES.intake.insert_receipts(connection, rows=jsontext.dump(rows))
@@ -53,19 +62,21 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[tuple[datetime, str]] = Counter()
-        self._rows: deque[dict[str, Any]] = deque(maxlen=KEPT_REFUSALS)
+        self._rows: deque[dict[str, Any]] = deque()
 
     def count(self, kind: str, at: datetime) -> None:
         """Count a delivery that nobody let in; nothing of it is kept."""
-        hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         with self._lock:
-            self._counts[hour, kind] += 1
+            self._counts[_hour(at), kind] += 1
 
     def refused(self, delivery: Delivery, *, body_hash: str, status: int, code: str) -> None:
         """Note an authentic delivery that was refused and is kept nowhere else."""
         row = {"received_at": delivery.received_at, "kind": "refused", "body_hash": body_hash}
         with self._lock:
-            self._rows.append({**row, "status": status, "code": code, "peer": delivery.peer})
+            if len(self._rows) < KEPT_REFUSALS:
+                self._rows.append({**row, "status": status, "code": code, "peer": delivery.peer})
+            else:
+                self._counts[_hour(delivery.received_at), "refused"] += 1
 
     def report(self, pool: Pool) -> int:
         """Write what is noted and forget it; returns how much it was. Raises DatabaseError and keeps it then."""
@@ -85,6 +96,10 @@ class Tally:
                 )
         with self._lock:
             self._counts -= counts
-            for _ in range(min(len(rows), len(self._rows))):
+            for _ in rows:
                 self._rows.popleft()
         return len(rows) + len(counts)
+
+
+def _hour(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -9,8 +9,9 @@ import os
 import sqlite3
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,10 @@ CREATE TABLE IF NOT EXISTS waiting (
     id INTEGER PRIMARY KEY AUTOINCREMENT, received_at TEXT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL
 )
 """
+
+
+def _cannot(error: Exception | None) -> str:
+    return f"the spool cannot be used: {type(error).__name__ if error else 'nothing was written'}"
 
 
 class SpoolUnavailable(Unavailable):
@@ -55,6 +60,18 @@ class Depth:
     oldest: datetime | None
 
 
+class _Offered:
+    """A delivery on its way into the file, and what became of it."""
+
+    __slots__ = ("abandoned", "error", "kept", "row")
+
+    def __init__(self, row: tuple[str, str, str]) -> None:
+        self.row = row
+        self.abandoned = False
+        self.kept = False
+        self.error: Exception | None = None
+
+
 class Spool:
     """The spool in one folder. `folder` None means that there is none and every `put` is refused."""
 
@@ -63,16 +80,27 @@ class Spool:
         self._max_pages = max_mb * 1024 * 1024 // _PAGE
         self._max_age = max_age
         self._connection: sqlite3.Connection | None = None
+        self._offered: deque[_Offered] = deque()
         self._lock = threading.Lock()
         self._native: Any = None
 
     def put(self, kind: str, received_at: datetime, content: str, *, timeout: float) -> None:
         """Keep one delivery; it is on the disk when this returns. Raises SpoolUnavailable.
 
-        After a time-out the delivery may still have been kept; its event key makes that harmless.
+        Deliveries that wait at the same moment share one write to the disk. After a time-out the delivery may still
+        have been kept; its event key makes that harmless.
         """
-        with deadline(timeout):
-            self._run(self._put, kind, received_at, content)
+        if self.folder is None:
+            raise SpoolUnavailable("there is no spool here", retry_after=5)
+        offered = _Offered((received_at.astimezone(UTC).isoformat(), kind, content))
+        self._offered.append(offered)
+        try:
+            with deadline(timeout):
+                self._run(self._put_offered)
+        finally:
+            offered.abandoned = True
+        if not offered.kept:
+            raise SpoolUnavailable(_cannot(offered.error), retry_after=5) from offered.error
 
     def take(self, limit: int) -> list[Waiting]:
         """The oldest waiting deliveries, in order of receipt; they stay until `remove`."""
@@ -120,7 +148,7 @@ class Spool:
             with self._lock:
                 return work(*arguments)
         except (sqlite3.Error, OSError) as error:
-            raise SpoolUnavailable(f"the spool cannot be used: {type(error).__name__}", retry_after=5) from error
+            raise SpoolUnavailable(_cannot(error), retry_after=5) from error
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
@@ -137,29 +165,57 @@ class Spool:
         self._connection = connection
         return connection
 
-    def _put(self, kind: str, received_at: datetime, content: str) -> None:
-        connection = self._open()
-        (oldest,) = connection.execute("SELECT min(received_at) FROM waiting").fetchone()
-        if oldest is not None and datetime.fromisoformat(oldest) < datetime.now(UTC) - self._max_age:
-            raise SpoolUnavailable("the spool has waited too long for its database", retry_after=5)
-        connection.execute(
-            "INSERT INTO waiting (received_at, kind, content) VALUES (?, ?, ?)",
-            (received_at.astimezone(UTC).isoformat(), kind, content),
-        )
+    def _put_offered(self) -> None:
+        """Write whatever is offered at this moment; the next caller finds its own written already."""
+        group = [self._offered.popleft() for _ in range(len(self._offered))]
+        group = [offered for offered in group if not offered.abandoned]
+        try:
+            self._put(group)
+        except (sqlite3.Error, OSError) as error:
+            for offered in group:
+                offered.error = error
+            if len(group) > 1:
+                self._put_singly(group)
+
+    def _put_singly(self, group: Sequence[_Offered]) -> None:
+        """What is too large for the rest of a nearly full spool does not fail its neighbours."""
+        for offered in group:
+            try:
+                self._put([offered])
+            except (sqlite3.Error, OSError) as error:
+                offered.error = error
+
+    def _put(self, group: Sequence[_Offered]) -> None:
+        if not group:
+            return
+        with self._transaction() as connection:
+            (oldest,) = connection.execute("SELECT min(received_at) FROM waiting").fetchone()
+            if oldest is not None and datetime.fromisoformat(oldest) < datetime.now(UTC) - self._max_age:
+                raise OSError("what is in the spool has waited too long")
+            rows = [offered.row for offered in group]
+            connection.executemany("INSERT INTO waiting (received_at, kind, content) VALUES (?, ?, ?)", rows)
+        for offered in group:
+            offered.kept = True
 
     def _take(self, limit: int) -> list[Waiting]:
         query = "SELECT id, kind, content FROM waiting ORDER BY received_at, id LIMIT ?"
         return [Waiting(*row) for row in self._open().execute(query, (limit,))]
 
     def _remove(self, ids: Sequence[int]) -> None:
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM waiting WHERE id = ?", [(row_id,) for row_id in ids])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany("DELETE FROM waiting WHERE id = ?", [(row_id,) for row_id in ids])
-        except sqlite3.Error:
-            connection.execute("ROLLBACK")
+            yield connection
+            connection.execute("COMMIT")
+        except (sqlite3.Error, OSError):
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def _depth(self) -> Depth:
         count, oldest = self._open().execute("SELECT count(*), min(received_at) FROM waiting").fetchone()

@@ -72,7 +72,9 @@ class SignalWriter:
             raise Unavailable("the alert could not be stored in time", retry_after=5)
         if pending.error is not None:
             raise pending.error
-        return pending.stored or []
+        if pending.stored is None:
+            raise Unavailable("the alert was not stored", retry_after=5)
+        return pending.stored
 
     def close(self, timeout: float = 5.0) -> None:
         """Finish what is pending, then stop."""
@@ -102,8 +104,10 @@ class SignalWriter:
             if len(group) == 1:
                 group[0].error = error
             else:
+                # whoever has gone elsewhere in the meantime must not hold up the others
                 for pending in group:
-                    self._settle([pending])
+                    if not pending.abandoned:
+                        self._settle([pending])
         except DatabaseError as error:
             for pending in group:
                 pending.error = error
@@ -132,7 +136,13 @@ class SignalWriter:
                 if connection is None or connection.closed:
                     connection = self._connection = driver.connect(self._url, timeout=ATTEMPT_SECONDS)
                 places = signals.insert_events(connection, events)
-                receipts.insert_repeats(connection, zip(events, places, senders, strict=True))
+                receipts.insert_repeats(
+                    connection,
+                    [
+                        receipts.Outcome(event.trade_id, event.body_hash, place, sender)
+                        for event, place, sender in zip(events, places, senders, strict=True)
+                    ],
+                )
                 connection.commit()
                 return places
         except (psycopg2.Error, ValueError, RecursionError) as error:

@@ -6,12 +6,13 @@ from hashlib import sha256
 from typing import Any, Final
 
 from database import spool as spools
+from database.durable import SPOOL_SECONDS
 from database.quarantine import Held
 from database.receipts import Delivery
 from database.signals import Stored
 from errors import AlertbookError, DatabaseError, Invalid, PoisonRow, Unavailable
 from handlers import payloads
-from handlers.masking import mask_body, mask_bytes
+from handlers.masking import mask_body, mask_bytes, mask_text
 from handlers.payloads import Reading, Refused
 from handlers.services import Services
 from settings import VERSION
@@ -34,23 +35,34 @@ class Incoming:
         return sha256(self.raw).hexdigest()
 
 
-def deliver(here: Services, incoming: Incoming, body: dict[str, Any], *, taken: bool) -> dict[str, Any]:
+def take_secret(body: dict[str, Any]) -> object:
+    """The body's own secret, taken out of it; wrapped alerts may carry it inside."""
+    inner = body.get("attributes")
+    if "secret" not in body and isinstance(inner, dict):
+        return inner.pop("secret", None)
+    return body.pop("secret", None)
+
+
+def deliver(here: Services, incoming: Incoming, body: dict[str, Any], *, taken: object) -> dict[str, Any]:
     """Store what an authentic body says and return the answer.
 
-    `taken` says that the body's own secret was taken out. What cannot become an event is kept in quarantine and
-    raised as it is, with the quarantine's id. Raises Unavailable when nothing could be stored.
+    `taken` is the body's own secret, which was taken out, or None. What cannot become an event is kept in quarantine
+    and raised as it is, with the quarantine's id. Raises Unavailable when nothing could be stored.
     """
     body, removed = mask_body(body, incoming.raw, here.settings.webhook_secrets, taken=taken)
     context = payloads.Context(received_at=incoming.delivery.received_at, naive_zone=here.settings.naive_timestamp_zone)
+    hashes = [incoming.body_hash]
     try:
         reading = payloads.read(body, context)
+        hashes = [outcome.body_hash for outcome in reading.outcomes if isinstance(outcome, SignalEvent)] or hashes
         if reading.style == "batch":
             return _deliver_batch(here, incoming, reading)
         return _deliver_one(here, incoming, reading, removed)
     except (Invalid, PoisonRow) as error:
         raise quarantined(here, incoming, error, version=payloads.recognised_as(body)) from None
     except (Unavailable, DatabaseError) as error:
-        here.tally.refused(incoming.delivery, body_hash=incoming.body_hash, status=503, code=error.code)
+        for body_hash in hashes:
+            here.tally.refused(incoming.delivery, body_hash=body_hash, status=error.status, code=error.code)
         raise
 
 
@@ -137,6 +149,7 @@ def quarantined(
     here: Services, incoming: Incoming, error: AlertbookError, *, version: str | None = None
 ) -> AlertbookError:
     """The error with the id under which its body is kept; null when it is in the spool, a replay, or over the cap."""
+    error.message = mask_text(error.message, here.settings.webhook_secrets)
     error.extra["quarantine_id"] = None
     if incoming.delivery.replay_of is None and incoming.raw.strip():
         error.extra["quarantine_id"] = _keep(here, incoming, error, version)
@@ -149,21 +162,30 @@ def _keep(here: Services, incoming: Incoming, error: AlertbookError, version: st
         peer=incoming.delivery.peer,
         raw=mask_bytes(incoming.raw, here.settings.webhook_secrets),
         reason=error.code,
-        message=mask_bytes(error.message.encode("utf-8", "replace"), here.settings.webhook_secrets).decode(),
+        message=error.message,
         details=error.details,
         payload_version=version,
         parser_version=PARSER_VERSION,
     )
     caps = {"per_peer": here.settings.quarantine_max_per_peer, "total": here.settings.quarantine_max_total}
-    left = max(0.3, incoming.until - time.monotonic() - 0.3)
+    left = max(0.1, incoming.until - time.monotonic() - SPOOL_SECONDS)
     try:
         if here.store.database_away:
             raise Unavailable("the database is away")
         with here.pool.transaction(timeout=left) as connection:
             row_id = held.insert(connection, **caps)
     except (DatabaseError, Unavailable):
-        here.spool.put(spools.QUARANTINE, held.received_at, held.spooled(), timeout=0.4)
+        _keep_in_spool(here, incoming, held)
         return None
     if row_id is None:
         here.tally.refused(incoming.delivery, body_hash=incoming.body_hash, status=error.status, code="QUARANTINE_FULL")
     return row_id
+
+
+def _keep_in_spool(here: Services, incoming: Incoming, held: Held) -> None:
+    left = max(0.2, incoming.until - time.monotonic())
+    try:
+        here.spool.put(spools.QUARANTINE, held.received_at, held.spooled(), timeout=left)
+    except (DatabaseError, Unavailable) as error:
+        here.tally.refused(incoming.delivery, body_hash=incoming.body_hash, status=error.status, code=error.code)
+        raise

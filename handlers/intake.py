@@ -9,7 +9,7 @@ from marshmallow import fields, validate
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from database import intake
-from errors import AlertbookError
+from errors import AlertbookError, DatabaseError, Unavailable
 from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
@@ -123,7 +123,10 @@ def _spool() -> dict[str, Any]:
     return {"state": "on", "depth": depth.count, "oldest": depth.oldest}
 
 
+Sample = tuple[str, dict[str, str], float]
+
 _PLAIN_METRICS: Final = {
+    "alertbook_database_up": "Whether the numbers that the database holds could be read",
     "alertbook_deliveries": "Deliveries of the last 24 hours by kind",
     "alertbook_latency_ms": "Latency quantiles of the last 24 hours in milliseconds",
     "alertbook_spool_depth": "Deliveries waiting in the spool",
@@ -133,23 +136,34 @@ _PLAIN_METRICS: Final = {
 }
 
 
-def samples() -> list[tuple[str, dict[str, str], float]]:
-    """The numbers as (metric, labels, value), for Prometheus."""
-    found = numbers(24)
-    rows: list[tuple[str, dict[str, str], float]] = [
+def samples() -> list[Sample]:
+    """The numbers as (metric, labels, value), for Prometheus; of the spool alone while the database is away."""
+    try:
+        found = numbers(24)
+    except (DatabaseError, Unavailable):
+        return [("alertbook_database_up", {}, 0.0), *_spool_samples(_spool(), datetime.now(UTC))]
+    return [
+        ("alertbook_database_up", {}, 1.0),
+        *_spool_samples(found["spool"], found["timestamp"]),
+        *_stored_samples(found),
+    ]
+
+
+def _spool_samples(spool: dict[str, Any], now: datetime) -> list[Sample]:
+    if spool["depth"] is None:
+        return []
+    age = (now - spool["oldest"]).total_seconds() if spool["oldest"] else 0.0
+    return [("alertbook_spool_depth", {}, float(spool["depth"])), ("alertbook_spool_oldest_seconds", {}, age)]
+
+
+def _stored_samples(found: dict[str, Any]) -> list[Sample]:
+    rows: list[Sample] = [
         ("alertbook_deliveries", {"kind": kind}, float(count)) for kind, count in found["totals"].items()
     ]
     for stage, quantiles in found["latency_ms"].items():
         for name in _QUANTILES:
             if quantiles[name] is not None:
                 rows.append(("alertbook_latency_ms", {"stage": stage, "quantile": name}, float(quantiles[name])))
-    if found["spool"]["depth"] is not None:
-        oldest = found["spool"]["oldest"]
-        age = (found["timestamp"] - oldest).total_seconds() if oldest else 0.0
-        rows += [
-            ("alertbook_spool_depth", {}, float(found["spool"]["depth"])),
-            ("alertbook_spool_oldest_seconds", {}, age),
-        ]
     rows.append(("alertbook_quarantine_waiting", {}, float(found["quarantine"]["waiting"])))
     for row in found["last_alerts"]:
         last = row["last_received_at"].timestamp()

@@ -1,37 +1,36 @@
 """Secrets out of bodies, wherever they stand, before anything is stored or logged."""
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
-from state import jsontext
 from state.event import EventWarning
 
 MASK: Final = "***"
+_ENCODINGS: Final = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "latin-1", "cp1252")
+_ESCAPES: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 
 def mask_bytes(raw: bytes, secrets: Sequence[str]) -> bytes:
-    """A body without secrets, also where JSON escapes hide them."""
-    for secret in secrets:
-        raw = raw.replace(secret.encode(), MASK.encode())
-    if not secrets or b"\\" not in raw:
-        return raw
-    try:
-        value = jsontext.parse(raw.decode("utf-8-sig"), max_depth=10_000, max_keys=1_000_000)
-        masked, where = mask_values(value, secrets)
-        return jsontext.dump(masked).encode() if where else raw
-    except (ValueError, RecursionError):
-        return raw
+    """A body without secrets, also where JSON's or an address's escapes or UTF-16 hide them."""
+    return _pattern(tuple(secrets)).sub(MASK.encode(), raw) if secrets else raw
+
+
+def mask_text(text: str, secrets: Sequence[str]) -> str:
+    """A text without secrets."""
+    return mask_bytes(text.encode("utf-8", "surrogatepass"), secrets).decode("utf-8", "replace")
 
 
 def mask_body(
-    body: Mapping[str, Any], raw: bytes, secrets: Sequence[str], *, taken: bool
+    body: Mapping[str, Any], raw: bytes, secrets: Sequence[str], *, taken: object = None
 ) -> tuple[dict[str, Any], list[EventWarning]]:
     """A parsed body without secrets that were echoed in other fields, with a warning for each place.
 
-    `taken` says that the secret's own field was taken out of `body` already: a body is only searched where its
-    bytes hold a secret more often than that, or an escape that could hide one.
+    `taken` is the value of the secret's own field, which is out of `body` already: a body is only searched where
+    its bytes hold a secret more often than that.
     """
-    if b"\\" not in raw and sum(raw.count(secret.encode()) for secret in secrets) <= taken:
+    if not secrets or _count(raw, secrets) <= (_count(_bytes(taken), secrets) if isinstance(taken, str) else 0):
         return dict(body), []
     masked, where = mask_values(body, secrets)
     message = "the webhook secret stood in this field too and was removed"
@@ -41,9 +40,7 @@ def mask_body(
 def mask_values(value: Any, secrets: Sequence[str], path: str = "") -> tuple[Any, list[str]]:
     """The value with every secret in texts and keys replaced, and the dotted paths of the places."""
     if isinstance(value, str):
-        masked = value
-        for secret in secrets:
-            masked = masked.replace(secret, MASK)
+        masked = value if _count(_bytes(value), secrets) == 0 else mask_text(value, secrets)
         return masked, [path] if masked != value else []
     if isinstance(value, Mapping):
         places: list[str] = []
@@ -57,3 +54,46 @@ def mask_values(value: Any, secrets: Sequence[str], path: str = "") -> tuple[Any
         pairs = [mask_values(inner, secrets, f"{path}[{index}]") for index, inner in enumerate(value)]
         return [inner for inner, _ in pairs], [place for _, inside in pairs for place in inside]
     return value, []
+
+
+def _count(raw: bytes, secrets: Sequence[str]) -> int:
+    return sum(1 for _ in _pattern(tuple(secrets)).finditer(raw))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+@cache
+def _pattern(secrets: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Any of the secrets, each character as itself or escaped; zero bytes between them are UTF-16 or UTF-32."""
+    ordered = sorted(secrets, key=len, reverse=True)
+    return re.compile(b"|".join(rb"\x00{0,3}".join(map(_character, secret)) for secret in ordered))
+
+
+def _character(character: str) -> bytes:
+    ways = [re.escape(character.encode()), _unicode_escape(character), _percent_escape(character)]
+    if character in _ESCAPES:
+        ways.append(re.escape(b"\\" + _ESCAPES[character].encode()))
+    if character in '"\\/':
+        ways.append(re.escape(b"\\" + character.encode()))
+    if not character.isascii():
+        ways += [re.escape(character.encode(name)) for name in _ENCODINGS if _fits(character, name)]
+    return b"(?:" + b"|".join(ways) + b")"
+
+
+def _fits(character: str, encoding: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unicode_escape(character: str) -> bytes:
+    units = character.encode("utf-16-be").hex()
+    return b"".join(rb"\\u(?i:" + units[at : at + 4].encode() + b")" for at in range(0, len(units), 4))
+
+
+def _percent_escape(character: str) -> bytes:
+    return b"".join(b"%(?i:" + f"{byte:02x}".encode() + b")" for byte in character.encode())

@@ -10,10 +10,11 @@ from marshmallow import fields, validate
 
 from database import quarantine
 from database.receipts import Delivery
-from errors import AlertbookError, Conflict, DatabaseError, Unavailable
+from errors import AlertbookError, DatabaseError, Detail, Invalid, PoisonRow, Unavailable
 from handlers.blueprint import Blueprint
-from handlers.delivery import Incoming, deliver
+from handlers.delivery import Incoming, deliver, take_secret
 from handlers.fields import Text
+from handlers.masking import mask_bytes
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
 from handlers.middleware.bodies import json_object
@@ -86,10 +87,7 @@ def replay(body: dict[str, Any], quarantine_id: int) -> Response:
     The alert keeps its time of receipt. The result is recorded; what fails again goes on waiting and answers 422.
     Replaying what was replayed already answers 409.
     """
-    row = quarantine.select_one(services().pool, _row_id(quarantine_id))
-    if row.state != "waiting":
-        raise Conflict(f"quarantine item {quarantine_id} was {row.state} already", code="NOT_WAITING")
-    return answer(_replay(row, body["body"]))
+    return answer(_replay(_row_id(quarantine_id), body["body"]))
 
 
 @blueprint.post("/api/v1/quarantine/<int:quarantine_id>/discard")
@@ -97,7 +95,8 @@ def replay(body: dict[str, Any], quarantine_id: int) -> Response:
 @blueprint.arguments(DiscardBody, location="json")
 def discard(body: dict[str, Any], quarantine_id: int) -> Response:
     """Say why a kept alert needs no replay; the row stays. A second time answers 409."""
-    quarantine.resolve(services().pool, _row_id(quarantine_id), state="discarded", note=body["reason"])
+    with quarantine.claim(services().pool, _row_id(quarantine_id)) as claim:
+        claim.resolve(state="discarded", note=body["reason"])
     return answer({"success": True, "quarantine_id": quarantine_id, "state": "discarded"})
 
 
@@ -110,10 +109,10 @@ def replay_all(body: dict[str, Any]) -> Response:
     results = []
     for row_id in quarantine.select_waiting_ids(pool, reason=body["reason"], limit=body["limit"]):
         try:
-            results.append({"quarantine_id": row_id, **_replay(quarantine.select_one(pool, row_id), None)})
-        except (DatabaseError, Unavailable):
-            raise
+            results.append(_replay(row_id, None))
         except AlertbookError as error:
+            if _is_ours(error):
+                raise
             details = [detail.as_dict() for detail in error.details]
             failure = {"success": False, "error": error.message, "code": error.code, "details": details}
             results.append({"quarantine_id": row_id, **failure})
@@ -121,31 +120,49 @@ def replay_all(body: dict[str, Any]) -> Response:
     return answer({"success": True, "replayed": replayed, "failed": len(results) - replayed, "results": results})
 
 
-def _replay(row: Any, edited: Any) -> dict[str, Any]:
-    """Read the body again and record what came of it."""
-    here = services()
-    raw = bytes(row.raw) if edited is None else _as_bytes(edited)
+def _replay(row_id: int, edited: Any) -> dict[str, Any]:
+    """Read the body again and record what came of it; nobody else replays it meanwhile."""
+    raw = None if edited is None else mask_bytes(_as_bytes(edited), services().settings.webhook_secrets)
+    failed: AlertbookError | None = None
+    with quarantine.claim(services().pool, row_id, timeout=2 * _REPLAY_SECONDS) as claim:
+        result: dict[str, Any] = {}
+        try:
+            result = _deliver_again(claim.row, bytes(claim.row.raw) if raw is None else raw)
+        except AlertbookError as error:
+            if _is_ours(error):
+                raise
+            failed = error
+        if failed is not None:
+            claim.record_attempt({"success": False, "code": failed.code, "error": failed.message})
+        elif result["success"]:
+            claim.resolve(state="replayed", result=result)
+        else:
+            claim.record_attempt(result)
+    if failed is not None:
+        raise failed
+    return {"quarantine_id": row_id, **result}
+
+
+def _is_ours(error: AlertbookError) -> bool:
+    """Whether a failure says nothing about the body: the database or the server cannot work now."""
+    return isinstance(error, DatabaseError | Unavailable) and not isinstance(error, PoisonRow)
+
+
+def _deliver_again(row: Any, raw: bytes) -> dict[str, Any]:
     delivery = Delivery(row.received_at, row.peer, replay_of=row.id)
     incoming = Incoming(raw, delivery, time.monotonic() + _REPLAY_SECONDS)
-    try:
-        body = json_object(raw)
-        taken = body.pop("secret", None) is not None
-        result = deliver(here, incoming, body, taken=taken)
-    except (DatabaseError, Unavailable):
-        raise
-    except AlertbookError as error:
-        failure = {"success": False, "code": error.code, "error": error.message}
-        quarantine.record_attempt(here.pool, row.id, failure)
-        raise
-    if result["success"]:
-        quarantine.resolve(here.pool, row.id, state="replayed", result=result)
-    else:
-        quarantine.record_attempt(here.pool, row.id, result)
-    return {"quarantine_id": row.id, **result}
+    body = json_object(raw)
+    return deliver(services(), incoming, body, taken=take_secret(body))
 
 
 def _as_bytes(edited: Any) -> bytes:
-    return edited.encode("utf-8", "replace") if isinstance(edited, str) else jsontext.dump(edited).encode()
+    if isinstance(edited, str):
+        return edited.encode("utf-8", "replace")
+    try:
+        return jsontext.dump(edited, ascii_only=True).encode()
+    except ValueError:
+        detail = Detail("body", "NOT_A_NUMBER", "NaN and Infinity cannot be written as JSON.")
+        raise Invalid("The edited body is not JSON.", details=[detail]) from None
 
 
 def _item(row: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from database.receipts import Tally
 from database.spool import Spool
 from database.writer import SignalWriter
 from settings import Settings
+from state.failures import Blocked
 
 _KEY: Final = "alertbook"
 
@@ -28,6 +29,7 @@ class Services:
     spool: Spool
     tally: Tally
     caretaker: Caretaker
+    blocked: Blocked = field(default_factory=Blocked)
     started: float = field(default_factory=time.monotonic)
 
     def close(self) -> None:

@@ -2,14 +2,14 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from flask import Response, request
 
 from database.receipts import Delivery
 from errors import AlertbookError, Forbidden, Invalid, NotJson, Unauthenticated, UnsupportedMedia
 from handlers.blueprint import Blueprint
-from handlers.delivery import Incoming, deliver, quarantined
+from handlers.delivery import Incoming, deliver, quarantined, take_secret
 from handlers.middleware import failures
 from handlers.middleware.access import Role, access, matches
 from handlers.middleware.answers import answer
@@ -53,10 +53,10 @@ def receive(secret: str | None = None) -> Response:
         if not authentic:
             failures.refuse(_no_secret())
         raise quarantined(here, incoming, error) from None
-    inside = _take_secret(body)
+    inside = take_secret(body)
     if not authentic and not (isinstance(inside, str) and matches(inside, known)):
         failures.refuse(_no_secret())
-    return answer(deliver(here, incoming, body, taken=inside is not None))
+    return answer(deliver(here, incoming, body, taken=inside))
 
 
 def _read(here: Services, delivery: Delivery) -> bytes:
@@ -65,14 +65,6 @@ def _read(here: Services, delivery: Delivery) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("An alert's body must not be compressed.")
     return read_body(here.settings.webhook_body_limit, seconds=BODY_SECONDS)
-
-
-def _take_secret(body: dict[str, Any]) -> object:
-    """The body's own secret, taken out of it; wrapped alerts may carry it inside."""
-    inner = body.get("attributes")
-    if "secret" not in body and isinstance(inner, dict):
-        return inner.pop("secret", None)
-    return body.pop("secret", None)
 
 
 def _note_refusal(here: Services, delivery: Delivery, error: AlertbookError, *, authentic: bool) -> None:

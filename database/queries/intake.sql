@@ -29,7 +29,8 @@ ORDER BY c.hour, c.kind
 ON CONFLICT (hour, kind) DO UPDATE SET deliveries = i.deliveries + excluded.deliveries;
 
 -- name: insert_quarantine(received_at, peer, raw, reason, message, details, payload_version, parser_version, per_peer, total)$
--- Keeps a body unless its peer, or everybody together, has too many waiting already.
+-- Keeps a body unless its peer, or everybody together, has too many waiting already. A delivery that went to the
+-- spool because its first insert's answer was lost is kept once.
 INSERT INTO quarantine (received_at, peer, raw, reason, message, details, payload_version, parser_version)
 SELECT
     :received_at,
@@ -43,6 +44,7 @@ SELECT
 WHERE
     (SELECT count(*) FROM quarantine AS q WHERE q.state = 'waiting') < :total
     AND (SELECT count(*) FROM quarantine AS q WHERE q.state = 'waiting' AND q.peer = :peer) < :per_peer
+    AND NOT EXISTS (SELECT 1 FROM quarantine AS q WHERE q.received_at = :received_at AND q.raw = :raw)
 RETURNING id;
 
 -- name: select_quarantine(state, reason, version, since, until, before_time, before_id, limit)
