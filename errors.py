@@ -1,8 +1,8 @@
 """The exception tree: every error a client can meet has a stable code and an HTTP status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,15 @@ class AlertbookError(Exception):
         code: str | None = None,
         details: Sequence[Detail] = (),
         retry_after: int | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
+        """`extra` are further members of the JSON answer; `retry_after` is in seconds."""
         super().__init__(message)
         self.message = message
         self.code = code or type(self).code
         self.details = tuple(details)
         self.retry_after = retry_after
+        self.extra = dict(extra or {})
 
 
 class NotJson(AlertbookError):

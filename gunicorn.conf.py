@@ -4,6 +4,7 @@ Everything that needs threads or blocks (the embedded database, migrations) happ
 the fork and without gevent's patches; a worker only ever connects.
 """
 
+import ctypes
 import logging
 import os
 import re
@@ -29,6 +30,7 @@ from settings import Settings, load  # noqa: E402
 
 #: Set by `python web_server.py` and `./dev serve`: this server brings its database up to date by itself.
 MIGRATE_AT_START = "ALERTBOOK_MIGRATE_AT_START"
+_PR_SET_PDEATHSIG = 1
 #: At a stop, how long a request that is just arriving may still become one.
 IDLE_GRACE_SECONDS = 0.5
 
@@ -180,15 +182,29 @@ def _stop_gently(server: Any) -> Any:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """In each worker: psycopg2 waits through gevent."""
+    """In each worker: psycopg2 waits through gevent, and the master's end is the worker's too."""
     from psycogreen.gevent import patch_psycopg
 
     patch_psycopg()
+    _end_with_the_master()
+
+
+def _end_with_the_master() -> None:
+    """Ask Linux for a SIGTERM when the master is gone; elsewhere gunicorn's own look once a second has to do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def post_worker_init(worker: Any) -> None:
     """The terminal sends Ctrl-C to every process; the master decides when a worker ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker.wsgi.extensions["alertbook"].caretaker.start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """What the worker has counted and not yet reported is reported."""
+    if getattr(worker, "wsgi", None) is not None:
+        worker.wsgi.extensions["alertbook"].close()
 
 
 def on_exit(server: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ PLATFORM_VARIABLES: Final = (
     "K_SERVICE",
     "KUBERNETES_SERVICE_HOST",
 )
+#: The four addresses from which TradingView posts, as its help pages list them.
+TRADINGVIEW_ADDRESSES: Final = ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -50,6 +53,16 @@ class Settings:
 
     db_pool_size: int
     log_level: str
+
+    # intake
+    webhook_body_limit: int
+    webhook_allowed_ips: tuple[IPv4Network | IPv6Network, ...]
+    trusted_proxy_hops: int
+    spool_dir: Path | None
+    spool_max_mb: int
+    spool_max_age_hours: int
+    quarantine_max_total: int
+    quarantine_max_per_peer: int
 
     @property
     def on_loopback(self) -> bool:
@@ -126,6 +139,32 @@ def _database_url(url: str | None, name: str) -> str | None:
     return url
 
 
+def _networks(env: Env, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks of a comma list of addresses, CIDR ranges and the word `tradingview`."""
+    found: list[IPv4Network | IPv6Network] = []
+    values: list[str] = env.list(name, default=[])
+    for word in map(str.strip, values):
+        try:
+            addresses = TRADINGVIEW_ADDRESSES if word.lower() == "tradingview" else [word]
+            found += [ip_network(address) for address in addresses]
+        except ValueError:
+            raise SettingsError(
+                f"{name} holds {word!r}: set addresses or ranges such as 203.0.113.0/24, or the word tradingview."
+            ) from None
+    return tuple(found)
+
+
+def _spool_dir(env: Env, platform: str | None, data_dir: Path) -> Path | None:
+    """Where alerts wait when the database is away: nowhere when the disk does not outlive a deploy."""
+    given: str | None = env.str("SPOOL_DIR", default=None)
+    if given is not None:
+        return None if given.lower() == "off" else Path(given).expanduser().absolute()
+    volume: str | None = env.str("RAILWAY_VOLUME_MOUNT_PATH", default=None)
+    if volume is not None:
+        return Path(volume) / "spool"
+    return None if platform else data_dir / "spool"
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read and validate the settings. Raises SettingsError with a sentence that says what to set."""
     env = _Given(environ)
@@ -140,11 +179,12 @@ def load(environ: Mapping[str, str]) -> Settings:
 def _load(env: Env, environ: Mapping[str, str]) -> Settings:
     platform = next((name for name in PLATFORM_VARIABLES if environ.get(name)), None)
     database_url = _database_url(env.str("DATABASE_URL", default=None), "DATABASE_URL")
+    data_dir = Path(env.str("ALERTBOOK_DATA_DIR", default=str(ROOT / "data"))).expanduser().absolute()
     return Settings(
         database_url=database_url,
         database_url_direct=_database_url(env.str("DATABASE_URL_DIRECT", default=None), "DATABASE_URL_DIRECT")
         or database_url,
-        data_dir=Path(env.str("ALERTBOOK_DATA_DIR", default=str(ROOT / "data"))).expanduser().absolute(),
+        data_dir=data_dir,
         host=env.str("HOST", default="0.0.0.0" if platform else "127.0.0.1"),
         port=_between(env, "PORT", 5000, 1, 65535),
         web_concurrency=_between(env, "WEB_CONCURRENCY", 2, 1, 256),
@@ -159,4 +199,12 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         session_secret=env.str("SESSION_SECRET", default=None),
         db_pool_size=_between(env, "DB_POOL_SIZE", 10, 2, 200),
         log_level=env.str("LOG_LEVEL", default="INFO").upper(),
+        webhook_body_limit=_between(env, "WEBHOOK_BODY_LIMIT", 65_536, 1_024, 16_777_216),
+        webhook_allowed_ips=_networks(env, "WEBHOOK_ALLOWED_IPS"),
+        trusted_proxy_hops=_between(env, "TRUSTED_PROXY_HOPS", 0, 0, 10),
+        spool_dir=_spool_dir(env, platform, data_dir),
+        spool_max_mb=_between(env, "SPOOL_MAX_MB", 256, 1, 1_000_000),
+        spool_max_age_hours=_between(env, "SPOOL_MAX_AGE_HOURS", 72, 1, 10_000),
+        quarantine_max_total=_between(env, "QUARANTINE_MAX_TOTAL", 10_000, 0, 10_000_000),
+        quarantine_max_per_peer=_between(env, "QUARANTINE_MAX_PER_PEER", 2_000, 0, 10_000_000),
     )

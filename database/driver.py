@@ -1,6 +1,7 @@
 """What every use of psycopg2 shares: reading JSON exactly, deadlines, and errors told apart by SQLSTATE."""
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 import psycopg2
 import psycopg2.extras
+from psycopg2 import extensions
 
 from errors import DatabaseError, PoisonRow, QueryBug, RetryableDatabaseError, TransactionConflict
 from state import jsontext
@@ -21,6 +23,20 @@ _CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
 _RETRYABLE: Final = frozenset({"57014", "25006", "25P03"})
 _RETRYABLE_CLASSES: Final = ("08", "53", "57P0", "58")
 _POISON_CLASSES: Final = ("22", "54", "23")
+
+
+class DurableCursor(psycopg2.extras.NamedTupleCursor):
+    """Rows as named tuples; every transaction waits for its commit to be on the disk, whatever the server's default.
+
+    The setting travels with the transaction's first statement: no round trip of its own, and no session state that
+    a pooler would hand to somebody else.
+    """
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        begins = not self.connection.autocommit and self.connection.status == extensions.STATUS_READY
+        if begins and self.name is None and isinstance(query, str):
+            query = f"SET LOCAL synchronous_commit TO on; {query}"
+        super().execute(query, vars)  # type: ignore[no-untyped-call]
 
 
 class DeadlineExceeded(RetryableDatabaseError):
@@ -58,14 +74,18 @@ def is_unwritable(error: ValueError) -> bool:
     return "NUL" in str(error)
 
 
+def _gevent_runs() -> bool:
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("socket"))
+
+
 @contextmanager
 def deadline(seconds: float | None) -> Iterator[None]:
     """Ends the block after `seconds` with DeadlineExceeded, where gevent runs; elsewhere it has no effect.
 
     Only a greenlet can be taken out of a wait for a frozen server: statement_timeout is the server's own promise.
     """
-    monkey = sys.modules.get("gevent.monkey")
-    if seconds is None or monkey is None or not monkey.is_module_patched("socket"):
+    if seconds is None or not _gevent_runs():
         yield
         return
     import gevent
@@ -82,6 +102,18 @@ def deadline(seconds: float | None) -> Iterator[None]:
         timer.close()
 
 
+def _resolved(url: str) -> dict[str, Any]:
+    """The server's numeric address where gevent runs: libpq's own look-up of a name would block every greenlet."""
+    if not _gevent_runs():
+        return {}
+    given = extensions.parse_dsn(url)
+    host = given.get("host", "")
+    if not host or host.startswith(("/", "@")) or "," in host or "hostaddr" in given:
+        return {}
+    found = socket.getaddrinfo(host, given.get("port", "5432"), type=socket.SOCK_STREAM)
+    return {"hostaddr": found[0][4][0]}
+
+
 def connect(url: str, *, timeout: float = 3.0, **options: Any) -> Connection:
     """A new connection in transaction mode. Raises RetryableDatabaseError or DeadlineExceeded."""
     try:
@@ -92,8 +124,11 @@ def connect(url: str, *, timeout: float = 3.0, **options: Any) -> Connection:
                 application_name=f"alertbook-{os.getpid()}",
                 keepalives_idle=30,
                 tcp_user_timeout=10_000,
-                cursor_factory=psycopg2.extras.NamedTupleCursor,
+                cursor_factory=DurableCursor,
+                **_resolved(url),
                 **options,
             )
+    except socket.gaierror:
+        raise RetryableDatabaseError("the database's name cannot be resolved", retry_after=5) from None
     except psycopg2.Error as error:
         raise translate(error) from error

@@ -12,6 +12,9 @@ from database.rows import from_event, to_event
 from state import jsontext
 from state.event import SignalEvent
 
+#: An event as a row of automated_signals: column to plain value.
+Row = dict[str, Any]
+
 #: Timeless alerts with the same body count as one within this time.
 REPEAT_WINDOW = timedelta(seconds=30)
 
@@ -25,48 +28,59 @@ class Stored:
 
 
 def insert_events(connection: Connection, events: Sequence[SignalEvent]) -> list[Stored]:
-    """Store events in one statement and say, in their order, where each is.
+    """Store events in one statement and say, in their order, where each is: see `insert_rows`."""
+    return insert_rows(connection, [from_event(event) for event in events])
 
-    A repeat, of a stored event or of one earlier in `events`, is not stored again and answers with the
+
+def insert_rows(connection: Connection, rows: Sequence[Row]) -> list[Stored]:
+    """Store events, given as `from_event` makes them, and say, in their order, where each is.
+
+    A repeat, of a stored event or of one earlier in `rows`, is not stored again and answers with the
     first one's row number. The caller commits.
     """
-    first: dict[tuple[str, str], SignalEvent] = {}
-    for event in events:
-        first.setdefault((event.trade_id, event.body_hash), event)
-    ordered = sorted(first.values(), key=lambda event: (event.trade_id, event.event_key))
-    rows = jsontext.dump([from_event(event) for event in ordered])
-    new = {(row.trade_id, row.event_key): row.id for row in QUERIES.signals.insert_events(connection, rows=rows)}
+    first: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        first.setdefault(_identity(row), row)
+    ordered = sorted(first.values(), key=lambda row: (row["trade_id"], row["event_key"]))
+    new = {
+        (row.trade_id, row.event_key): row.id
+        for row in QUERIES.signals.insert_events(connection, rows=jsontext.dump(ordered))
+    }
     places: dict[tuple[str, str], Stored] = {}
     repeats = []
-    for event in ordered:
-        row_id = new.get((event.trade_id, event.event_key))
+    for row in ordered:
+        row_id = new.get((row["trade_id"], row["event_key"]))
         if row_id is None:
-            repeats.append(event)
+            repeats.append(row)
         else:
-            places[event.trade_id, event.body_hash] = Stored(row_id, duplicate=False)
+            places[_identity(row)] = Stored(row_id, duplicate=False)
     places.update(_find_firsts(connection, repeats))
     answers = []
-    for event in events:
-        place = places[event.trade_id, event.body_hash]
-        repeated_here = first[event.trade_id, event.body_hash] is not event
+    for row in rows:
+        place = places[_identity(row)]
+        repeated_here = first[_identity(row)] is not row
         answers.append(Stored(place.event_id, duplicate=place.duplicate or repeated_here))
     return answers
 
 
-def _find_firsts(connection: Connection, repeats: Sequence[SignalEvent]) -> dict[tuple[str, str], Stored]:
+def _identity(row: Row) -> tuple[str, str]:
+    return row["trade_id"], row["body_hash"]
+
+
+def _find_firsts(connection: Connection, repeats: Sequence[Row]) -> dict[tuple[str, str], Stored]:
     if not repeats:
         return {}
-    found = {(event.trade_id, event.body_hash): Stored(None, duplicate=True) for event in repeats}
-    for row in QUERIES.signals.select_first_events(
+    found = {_identity(row): Stored(None, duplicate=True) for row in repeats}
+    for first in QUERIES.signals.select_first_events(
         connection,
-        trade_ids=[event.trade_id for event in repeats],
-        event_keys=[event.event_key for event in repeats],
-        body_hashes=[event.body_hash for event in repeats],
+        trade_ids=[row["trade_id"] for row in repeats],
+        event_keys=[row["event_key"] for row in repeats],
+        body_hashes=[row["body_hash"] for row in repeats],
     ):
-        event = repeats[row.n - 1]
+        row = repeats[first.n - 1]
         # The very same delivery, written again after its first answer was lost, is not a repeat.
-        itself = row.received_at == event.received_at
-        found[event.trade_id, event.body_hash] = Stored(row.id, duplicate=not itself)
+        itself = first.received_at == row["received_at"]
+        found[_identity(row)] = Stored(first.id, duplicate=not itself)
     return found
 
 

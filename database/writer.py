@@ -13,26 +13,30 @@ from contextlib import suppress
 import psycopg2
 import structlog
 
-from database import driver, signals
+from database import driver, receipts, signals
 from database.driver import Connection
+from database.receipts import Delivery
 from database.signals import Stored
-from errors import DatabaseError, PoisonRow, RetryableDatabaseError, Unavailable
+from errors import DatabaseError, PoisonRow, QueryBug, RetryableDatabaseError, Unavailable
 from state.event import SignalEvent
 
 log = structlog.get_logger()
 
 GROUP_LIMIT = 64
-STATEMENT_SECONDS = 5.0
+#: One attempt's deadline. Two of them, and a spooled alert, fit into the two seconds that an alert has.
+ATTEMPT_SECONDS = 0.7
 
 
 class _Pending:
     """The events of one alert and what became of them."""
 
-    __slots__ = ("done", "error", "events", "stored")
+    __slots__ = ("abandoned", "delivery", "done", "error", "events", "stored")
 
-    def __init__(self, events: Sequence[SignalEvent]) -> None:
+    def __init__(self, events: Sequence[SignalEvent], delivery: Delivery) -> None:
         self.events = events
+        self.delivery = delivery
         self.done = threading.Event()
+        self.abandoned = False
         self.stored: list[Stored] | None = None
         self.error: DatabaseError | None = None
 
@@ -48,13 +52,13 @@ class SignalWriter:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def write(self, events: Sequence[SignalEvent], *, timeout: float) -> list[Stored]:
+    def write(self, events: Sequence[SignalEvent], *, timeout: float, delivery: Delivery) -> list[Stored]:
         """Store the events of one alert, all or none, and return once they are committed.
 
-        Raises DatabaseError, or Unavailable when they were not durable after `timeout` seconds (they may
-        become so later; writing them again is harmless).
+        A repeat leaves a receipt in the same transaction. Raises DatabaseError, or Unavailable when they were not
+        durable after `timeout` seconds (they may become so later; writing them again is harmless).
         """
-        pending = _Pending(events)
+        pending = _Pending(events, delivery)
         with self._wake:
             if self._closed:
                 raise Unavailable("the server is stopping", retry_after=2)
@@ -64,10 +68,13 @@ class SignalWriter:
                 self._thread.start()
             self._wake.notify()
         if not pending.done.wait(timeout):
+            pending.abandoned = True
             raise Unavailable("the alert could not be stored in time", retry_after=5)
         if pending.error is not None:
             raise pending.error
-        return pending.stored or []
+        if pending.stored is None:
+            raise Unavailable("the alert was not stored", retry_after=5)
+        return pending.stored
 
     def close(self, timeout: float = 5.0) -> None:
         """Finish what is pending, then stop."""
@@ -84,8 +91,10 @@ class SignalWriter:
                     self._wake.wait()
                 if not self._queue:
                     break
-                group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_LIMIT))]
-            self._settle(group)
+                taken = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_LIMIT))]
+            group = [pending for pending in taken if not pending.abandoned]
+            if group:
+                self._settle(group)
         self._disconnect()
 
     def _settle(self, group: list[_Pending]) -> None:
@@ -95,8 +104,10 @@ class SignalWriter:
             if len(group) == 1:
                 group[0].error = error
             else:
+                # whoever has gone elsewhere in the meantime must not hold up the others
                 for pending in group:
-                    self._settle([pending])
+                    if not pending.abandoned:
+                        self._settle([pending])
         except DatabaseError as error:
             for pending in group:
                 pending.error = error
@@ -105,30 +116,40 @@ class SignalWriter:
                 pending.done.set()
 
     def _write_group(self, group: list[_Pending]) -> None:
-        events = [event for pending in group for event in pending.events]
         try:
-            places = self._attempt(events)
+            places = self._attempt(group)
         except RetryableDatabaseError as error:
-            log.warning("alerts_written_again", code=error.code, events=len(events))
-            places = self._attempt(events)
+            log.warning("alerts_written_again", code=error.code, alerts=len(group))
+            places = self._attempt(group)
         position = 0
         for pending in group:
             pending.stored = places[position : position + len(pending.events)]
             position += len(pending.events)
 
-    def _attempt(self, events: list[SignalEvent]) -> list[Stored]:
+    def _attempt(self, group: list[_Pending]) -> list[Stored]:
         """One transaction. A connection that failed is never used again."""
         connection = self._connection
+        events = [event for pending in group for event in pending.events]
+        senders = [pending.delivery for pending in group for _ in pending.events]
         try:
-            with driver.deadline(STATEMENT_SECONDS):
+            with driver.deadline(ATTEMPT_SECONDS):
                 if connection is None or connection.closed:
-                    connection = self._connection = driver.connect(self._url)
+                    connection = self._connection = driver.connect(self._url, timeout=ATTEMPT_SECONDS)
                 places = signals.insert_events(connection, events)
+                receipts.insert_repeats(
+                    connection,
+                    [
+                        receipts.Outcome(event.trade_id, event.body_hash, place, sender)
+                        for event, place, sender in zip(events, places, senders, strict=True)
+                    ],
+                )
                 connection.commit()
                 return places
         except (psycopg2.Error, ValueError, RecursionError) as error:
             translated = driver.translate(error, connection)
             self._disconnect()
+            if isinstance(translated, QueryBug):
+                log.error("alert_query_failed", exc_info=error)
             raise translated from error
         except DatabaseError:
             self._disconnect()

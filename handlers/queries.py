@@ -60,6 +60,18 @@ def cursor(at: datetime, row_id: object) -> str:
     return base64.urlsafe_b64encode(f"{at.isoformat()}|{row_id}".encode()).decode()
 
 
+class RowCursor(Cursor):
+    """The place in a list whose ids are numbers."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[datetime, str]:
+        at, row_id = super()._deserialize(value, attr, data, **kwargs)
+        if not (row_id.isascii() and row_id.isdigit() and len(row_id) < 19):
+            raise ma.ValidationError("not a cursor of this list: take next_cursor as it was answered")
+        return at, row_id
+
+
 class Direction(fields.Field[str]):
     """Bullish or Bearish, in any spelling that alerts may use."""
 
@@ -95,6 +107,12 @@ class PageQuery(ma.Schema):
 
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
     cursor = Cursor(load_default=None)
+
+
+class RowPageQuery(PageQuery):
+    """A page of a list whose ids are numbers."""
+
+    cursor = RowCursor(load_default=None)
 
 
 class TradeFilters(ma.Schema):

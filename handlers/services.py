@@ -2,13 +2,19 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, cast
 
 from flask import Flask, current_app
 
+from database.caretaker import Caretaker
+from database.durable import Breaker, DurableStore
 from database.pool import Pool
+from database.receipts import Tally
+from database.spool import Spool
 from database.writer import SignalWriter
 from settings import Settings
+from state.failures import Blocked
 
 _KEY: Final = "alertbook"
 
@@ -19,8 +25,33 @@ class Services:
 
     settings: Settings
     pool: Pool
-    writer: SignalWriter
+    store: DurableStore
+    spool: Spool
+    tally: Tally
+    caretaker: Caretaker
+    blocked: Blocked = field(default_factory=Blocked)
     started: float = field(default_factory=time.monotonic)
+
+    def close(self) -> None:
+        """Write what is pending, report what was counted, and close the connections."""
+        self.store.close()
+        self.caretaker.stop()
+        self.pool.close()
+
+
+def make(settings: Settings, database_url: str) -> Services:
+    """One process's services; nothing is connected and nothing runs yet."""
+    pool = Pool(database_url, settings.db_pool_size)
+    max_age = timedelta(hours=settings.spool_max_age_hours)
+    spool, breaker, tally = Spool(settings.spool_dir, max_mb=settings.spool_max_mb, max_age=max_age), Breaker(), Tally()
+    return Services(
+        settings=settings,
+        pool=pool,
+        store=DurableStore(SignalWriter(database_url), spool, breaker),
+        spool=spool,
+        tally=tally,
+        caretaker=Caretaker(pool, spool, breaker, tally),
+    )
 
 
 def install(app: Flask, made: Services) -> None:

@@ -1,26 +1,28 @@
 """The webhook: an alert comes in, is stored, and is answered once it is durable."""
 
-from collections.abc import Mapping
+import time
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from flask import Response
+from flask import Response, request
 
-from database.signals import Stored
-from errors import AlertbookError, PoisonRow, Unauthenticated
-from handlers import payloads
+from database.receipts import Delivery
+from errors import AlertbookError, Forbidden, Invalid, NotJson, Unauthenticated, UnsupportedMedia
 from handlers.blueprint import Blueprint
+from handlers.delivery import Incoming, deliver, quarantined, take_secret
+from handlers.middleware import failures
 from handlers.middleware.access import Role, access, matches
 from handlers.middleware.answers import answer
 from handlers.middleware.bodies import json_object, read_body
-from handlers.payloads import Reading, Refused
+from handlers.middleware.peer import allowed, peer_address
 from handlers.services import Services, services
-from state.event import SignalEvent
 
 blueprint = Blueprint("signals", __name__, description="Alerts coming in.")
 
-#: Seconds from the first byte read to the answer.
+#: Seconds from the first byte read to the answer: TradingView gives up after three and does not come back then.
 DEADLINE: Final = 2.0
+#: Seconds in which a body must have arrived whole.
+BODY_SECONDS: Final = 1.5
 
 
 @blueprint.post("/api/automated-signals")
@@ -33,109 +35,47 @@ def receive(secret: str | None = None) -> Response:
 
     The body is read as JSON whatever its Content-Type says. The secret stands in the path or in the body as
     `secret`. The same alert sent twice is stored once: with a time of its own for ever, without one within 30 s;
-    the repeat answers `"duplicate": true` and the first event's id.
+    the repeat answers `"duplicate": true` and the first event's id. 200 means that the alert is durable, in the
+    database or, while that is away, in the spool (`"durable"`).
     """
-    received_at = datetime.now(UTC)
-    here = services()
+    here, until = services(), time.monotonic() + DEADLINE
+    delivery = Delivery(datetime.now(UTC), peer_address())
     known = here.settings.webhook_secrets
-    body_bytes = read_body()
     authentic = not known or matches(secret, known)
     try:
-        body = json_object(body_bytes)
-    except AlertbookError:
-        if not authentic:
-            raise _no_secret() from None
+        incoming = Incoming(_read(here, delivery), delivery, until)
+    except AlertbookError as error:
+        _note_refusal(here, delivery, error, authentic=authentic)
         raise
-    inside = body.pop("secret", None)
+    try:
+        body = json_object(incoming.raw)
+    except (NotJson, Invalid) as error:
+        if not authentic:
+            failures.refuse(_no_secret())
+        raise quarantined(here, incoming, error) from None
+    inside = take_secret(body)
     if not authentic and not (isinstance(inside, str) and matches(inside, known)):
-        raise _no_secret()
-    context = payloads.Context(received_at=received_at, naive_zone=here.settings.naive_timestamp_zone)
-    return answer(_store(here, payloads.read(body, context)))
+        failures.refuse(_no_secret())
+    return answer(deliver(here, incoming, body, taken=inside))
+
+
+def _read(here: Services, delivery: Delivery) -> bytes:
+    if not allowed(delivery.peer):
+        raise Forbidden("Alerts are not taken from this address.", code="ADDRESS_NOT_ALLOWED")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("An alert's body must not be compressed.")
+    return read_body(here.settings.webhook_body_limit, seconds=BODY_SECONDS)
+
+
+def _note_refusal(here: Services, delivery: Delivery, error: AlertbookError, *, authentic: bool) -> None:
+    """An authentic delivery leaves a row; of others only their number is kept."""
+    if authentic and not isinstance(error, Forbidden):
+        here.tally.refused(delivery, body_hash="", status=error.status, code=error.code)
+    else:
+        here.tally.count(error.code.lower(), delivery.received_at)
 
 
 def _no_secret() -> Unauthenticated:
     return Unauthenticated(
         "The webhook secret is missing or wrong: put it last in the path, or in the body as `secret`."
     )
-
-
-def _store(here: Services, reading: Reading) -> Mapping[str, Any]:
-    events = [outcome for outcome in reading.outcomes if isinstance(outcome, SignalEvent)]
-    if reading.style == "batch":
-        return _batch_answer(reading, _store_batch(here, events))
-    event = events[0]
-    stored = here.writer.write(events, timeout=DEADLINE)[0]
-    message = (
-        f"Telemetry event {event.event_type} processed"
-        if reading.style == "telemetry"
-        else "Legacy payload processed (existing handler)"
-    )
-    result: dict[str, Any] = {"success": True, "message": message, **_place(event, stored)}
-    if reading.style == "telemetry":
-        result["schema_version"] = reading.schema_version
-    return result
-
-
-def _place(event: SignalEvent, stored: Stored) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "trade_id": event.trade_id,
-        "event_type": event.event_type,
-        "event_id": stored.event_id,
-        "payload_version": event.payload_version,
-        "warnings": [warning.as_dict() for warning in event.warnings],
-    }
-    if stored.duplicate:
-        result["duplicate"] = True
-    return result
-
-
-def _store_batch(here: Services, events: list[SignalEvent]) -> list[Stored | AlertbookError]:
-    """Store a batch in one transaction; one item that the database refuses does not fail the others."""
-    if not events:
-        return []
-    try:
-        return list(here.writer.write(events, timeout=DEADLINE))
-    except PoisonRow:
-        if len(events) == 1:
-            raise
-    places: list[Stored | AlertbookError] = []
-    for event in events:
-        try:
-            places += here.writer.write([event], timeout=DEADLINE)
-        except PoisonRow as error:
-            places.append(error)
-    return places
-
-
-def _batch_answer(reading: Reading, places: list[Stored | AlertbookError]) -> dict[str, Any]:
-    waiting = iter(places)
-    results = []
-    for index, outcome in enumerate(reading.outcomes):
-        if isinstance(outcome, Refused):
-            results.append(_refused_item(index, outcome.error))
-            continue
-        place = next(waiting)
-        if isinstance(place, AlertbookError):
-            results.append(_refused_item(index, place))
-        else:
-            results.append({"index": index, "success": True, **_place(outcome, place)})
-    succeeded = sum(result["success"] for result in results)
-    return {
-        "success": succeeded > 0,
-        "message": "Batch processed",
-        "payload_version": reading.version,
-        "batch_processed": len(results),
-        "succeeded": succeeded,
-        "failed": len(results) - succeeded,
-        "results": results,
-    }
-
-
-def _refused_item(index: int, error: AlertbookError) -> dict[str, Any]:
-    return {
-        "index": index,
-        "success": False,
-        "error": error.message,
-        "code": error.code,
-        "details": [detail.as_dict() for detail in error.details],
-    }

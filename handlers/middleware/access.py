@@ -12,8 +12,19 @@ from typing import Any, Final, TypeVar
 from flask import Flask, current_app, request
 
 from errors import Forbidden, Unauthenticated
+from handlers.middleware import failures
+from handlers.middleware.local import require_local
 from handlers.services import services
 from settings import Settings
+
+#: The setting whose key a role needs; while it is unset the role's routes are open.
+_KEYS: Final[dict[str, tuple[str, Callable[[Settings], object]]]] = {
+    "read": ("API_KEY", lambda settings: settings.api_keys),
+    "write": ("API_KEY", lambda settings: settings.api_keys),
+    "admin": ("ADMIN_KEY", lambda settings: settings.admin_keys),
+    "webhook": ("WEBHOOK_SECRET", lambda settings: settings.webhook_secrets),
+    "internal": ("INTERNAL_TOKEN", lambda settings: settings.internal_tokens),
+}
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -68,7 +79,7 @@ def declared(app: Flask, endpoint: str) -> Access | None:
 
 def matches(given: str | None, keys: Iterable[str]) -> bool:
     """Whether a given key is one of the right ones, in constant time, compared as bytes."""
-    offered = (given or "").encode("utf-8", "surrogateescape")
+    offered = (given or "").encode("utf-8", "surrogatepass")
     right = False
     for key in keys:
         right |= hmac.compare_digest(offered, key.encode())
@@ -85,7 +96,11 @@ def install(app: Flask) -> None:
         needed = declared(current_app, request.endpoint)
         if needed is None:
             raise Forbidden("This address has no access rule and stays closed.", code="NO_ACCESS_RULE")
-        _check(needed.role, services().settings)
+        settings = services().settings
+        setting, keys = _KEYS.get(needed.role, ("", lambda _: True))
+        if not keys(settings):
+            require_local(setting)
+        _check(needed.role, settings)
 
 
 def _check(role: Role, settings: Settings) -> None:
@@ -93,7 +108,7 @@ def _check(role: Role, settings: Settings) -> None:
         return
     if role is Role.INTERNAL:
         if settings.internal_tokens and not matches(request.headers.get("X-Internal-Token"), settings.internal_tokens):
-            raise Unauthenticated("Invalid X-Internal-Token.")
+            failures.refuse(Unauthenticated("Invalid X-Internal-Token."))
         return
     given = _given_key()
     if settings.admin_keys and matches(request.headers.get("X-Admin-Key"), settings.admin_keys):
@@ -101,7 +116,7 @@ def _check(role: Role, settings: Settings) -> None:
     if role is Role.ADMIN:
         _check_admin(settings, given)
     elif settings.api_keys and not matches(given, settings.api_keys):
-        raise Unauthenticated("Invalid X-API-Key")
+        failures.refuse(Unauthenticated("Invalid X-API-Key"))
 
 
 def _check_admin(settings: Settings, given: str | None) -> None:
@@ -109,7 +124,7 @@ def _check_admin(settings: Settings, given: str | None) -> None:
         return
     if settings.api_keys and matches(given, settings.api_keys):
         raise Forbidden("This needs the admin key in X-Admin-Key.")
-    raise Unauthenticated("Invalid X-Admin-Key.")
+    failures.refuse(Unauthenticated("Invalid X-Admin-Key."))
 
 
 def _given_key() -> str | None:

@@ -1,6 +1,6 @@
 """Exact JSON in and out, and one shape for every error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import structlog
@@ -50,8 +50,10 @@ def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None)
     return response
 
 
-def refusal(status: int, code: str, message: str, details: tuple[Detail, ...] = ()) -> Response:
-    """The one shape of an error."""
+def refusal(
+    status: int, code: str, message: str, details: tuple[Detail, ...] = (), extra: Mapping[str, Any] | None = None
+) -> Response:
+    """The one shape of an error, with further members where an endpoint promises some."""
     return answer(
         {
             "success": False,
@@ -60,6 +62,7 @@ def refusal(status: int, code: str, message: str, details: tuple[Detail, ...] = 
             "code": code,
             "details": [detail.as_dict() for detail in details],
             "request_id": current_id(),
+            **(extra or {}),
         },
         status,
     )
@@ -78,7 +81,7 @@ def install(app: Flask) -> None:
 def _known(error: AlertbookError) -> Response:
     if error.status >= 500:
         log.error("request_failed", code=error.code, request_id=current_id(), exc_info=error)
-    response = refusal(error.status, error.code, error.message, error.details)
+    response = refusal(error.status, error.code, error.message, error.details, error.extra)
     retry_after = error.retry_after or (5 if isinstance(error, Unavailable) else None)
     if retry_after:
         response.headers["Retry-After"] = str(retry_after)

@@ -1,14 +1,19 @@
 """Reading bodies: bounded, whole, and as text that PostgreSQL and JSON can hold."""
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from flask import Flask, request
+from werkzeug.exceptions import ClientDisconnected
 
-from errors import Invalid, NotJson, TooLarge
+from database.driver import DeadlineExceeded, deadline
+from errors import Invalid, NotJson, TimedOut, TooLarge
 from state import jsontext
 
 BODY_LIMIT: Final = 64 * 1024
+IDLE_SECONDS: Final = 5.0
 
 
 def install(app: Flask) -> None:
@@ -21,22 +26,58 @@ def install(app: Flask) -> None:
             raise Invalid("The address holds a NUL character.", code="NUL_IN_ADDRESS")
 
 
-def read_body(limit: int = BODY_LIMIT) -> bytes:
-    """The whole body. Raises TooLarge when it is longer than `limit` bytes, chunked ones too."""
+def read_body(limit: int = BODY_LIMIT, *, seconds: float | None = None) -> bytes:
+    """The whole body, as it was sent.
+
+    It must go on arriving: without a byte for IDLE_SECONDS, or, where `seconds` is given, not whole after that
+    time, it is TimedOut (408). TooLarge (413) when it is longer than `limit` bytes, chunked ones too; NotJson (400)
+    when it ends before its announced end.
+    """
     declared = request.content_length
     if declared is not None and declared > limit:
         raise TooLarge(f"The body has {declared} bytes; at most {limit} are taken.")
-    pieces: list[bytes] = []
-    size = 0
-    while piece := request.stream.read(limit + 1 - size):
-        pieces.append(piece)
-        size += len(piece)
-        if size > limit:
-            raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
-    return b"".join(pieces)
+    try:
+        with _idle_bound(), _whole_bound(seconds):
+            body = request.stream.read(limit + 1)
+    except TimeoutError:
+        raise TimedOut("The body did not arrive in time.") from None
+    except (OSError, ClientDisconnected):
+        raise NotJson("No JSON payload: the body ended before its announced end.", code="INCOMPLETE_BODY") from None
+    if len(body) > limit:
+        raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
+    if declared is not None and len(body) < declared:
+        raise NotJson("No JSON payload: the body ended before its announced end.", code="INCOMPLETE_BODY")
+    return body
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+@contextmanager
+def _idle_bound() -> Iterator[None]:
+    """No single wait for bytes lasts longer than IDLE_SECONDS, where the server lends us its socket."""
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    before = connection.gettimeout()
+    connection.settimeout(IDLE_SECONDS)
+    try:
+        yield
+    finally:
+        connection.settimeout(before)
+
+
+@contextmanager
+def _whole_bound(seconds: float | None) -> Iterator[None]:
+    """The block ends after `seconds` with TimeoutError, where gevent runs."""
+    try:
+        with deadline(seconds):
+            yield
+    except DeadlineExceeded:
+        raise TimeoutError from None
+
+
+def json_object(
+    body: bytes, *, max_depth: int = jsontext.MAX_DEPTH, max_keys: int = jsontext.MAX_KEYS
+) -> dict[str, Any]:
     """The JSON object in a body, whatever its Content-Type says.
 
     UTF-8 with or without a byte order mark. Raises NotJson (400), or Invalid (422) when the JSON goes past a limit.
@@ -48,7 +89,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not text.strip():
         raise NotJson("No JSON payload: the body is empty.")
     try:
-        value = jsontext.parse(text)
+        value = jsontext.parse(text, max_depth=max_depth, max_keys=max_keys)
     except jsontext.JsonTextError as error:
         if error.kind == "limit":
             raise Invalid(f"The JSON payload is not acceptable: {error}.", code="JSON_LIMIT") from None

@@ -8,7 +8,7 @@ from handlers.payloads.findings import shown
 from handlers.payloads.reading import Body, Context, Reading, Refused, Version
 from handlers.payloads.schema import major, sent_schemas
 
-__all__ = ["VERSIONS", "Context", "Reading", "Refused", "read"]
+__all__ = ["VERSIONS", "Context", "Reading", "Refused", "read", "recognised_as"]
 
 VERSIONS: Final[tuple[Version, ...]] = (
     telemetry_v1.VERSION,
@@ -34,6 +34,11 @@ def read(body: Body, context: Context) -> Reading:
     message = f"We do not recognise this alert. It needs one of these: {ways}."
     code = "UNRECOGNISED_PAYLOAD"
     raise Invalid(message, code=code, details=[Detail("", code, message)])
+
+
+def recognised_as(body: Body) -> str | None:
+    """The name of the version that knows this body, or None."""
+    return next((version.name for version in VERSIONS if version.recognises(body)), None)
 
 
 def _require_supported_schema(body: Body) -> None:

@@ -149,7 +149,10 @@ def test_of_two_runs_at_once_one_works_and_the_other_waits(empty_database_url: s
     runs = [start_run(url, folder) for _ in range(2)]
     try:
         wait_until(is_waiting(url), 20, "the first run to meet the lock")
-        waiting = "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_xact_lock%'"
+        waiting = (
+            "SELECT count(*) > 1 FROM pg_stat_activity"
+            " WHERE query LIKE '%pg_try_advisory_xact_lock%' AND pid <> pg_backend_pid()"
+        )
         wait_until(lambda: run_sql(url, waiting) == [(True,)], 20, "the second run to wait for the first")
         holder.rollback()
         outputs = sorted(run.communicate(timeout=30)[0] for run in runs)

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,22 @@ import pytest
 
 from database import signals
 from database.pool import Pool
+from database.receipts import Delivery
 from database.signals import Stored
 from database.writer import SignalWriter
 from errors import PoisonRow, QueryBug, RetryableDatabaseError, Unavailable
 from state.event import SignalEvent
 from tests.conftest import run_sql
 
+FROM_TEST = Delivery(datetime(2026, 3, 2, 17, tzinfo=UTC), "127.0.0.1")
 NOON = datetime(2026, 3, 2, 17, tzinfo=UTC)
+
+
+class Writer(SignalWriter):
+    """The writer, told a delivery that does not matter here."""
+
+    def write(self, events: Sequence[SignalEvent], *, timeout: float, delivery: Delivery = FROM_TEST) -> list[Stored]:
+        return super().write(events, timeout=timeout, delivery=delivery)
 
 
 def event(key: str, trade_id: str = "t", received_at: datetime = NOON, **fields: object) -> SignalEvent:
@@ -41,8 +50,8 @@ def timeless(body_hash: str, received_at: datetime) -> SignalEvent:
 
 
 @pytest.fixture
-def writer(database_url: str) -> Iterator[SignalWriter]:
-    made = SignalWriter(database_url)
+def writer(database_url: str) -> Iterator[Writer]:
+    made = Writer(database_url)
     yield made
     made.close()
 
@@ -51,23 +60,23 @@ def later(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def test_repeats_within_one_group_and_after_it(writer: SignalWriter) -> None:
+def test_repeats_within_one_group_and_after_it(writer: Writer) -> None:
     first, again = writer.write([event("a"), event("a", received_at=later(1))], timeout=5)
     assert (first.duplicate, again) == (False, Stored(first.event_id, duplicate=True))
     assert writer.write([event("a", received_at=later(2))], timeout=5) == [again]
 
 
-def test_the_same_delivery_written_again_is_no_repeat(writer: SignalWriter) -> None:
+def test_the_same_delivery_written_again_is_no_repeat(writer: Writer) -> None:
     assert writer.write([event("a")], timeout=5) == writer.write([event("a")], timeout=5)
 
 
-def test_the_same_body_in_another_trade_is_another_event(writer: SignalWriter) -> None:
+def test_the_same_body_in_another_trade_is_another_event(writer: Writer) -> None:
     first, second = writer.write([event("a"), event("a", trade_id="u")], timeout=5)
     assert not second.duplicate
     assert first.event_id != second.event_id
 
 
-def test_timeless_alerts_repeat_for_thirty_seconds_from_the_first(writer: SignalWriter) -> None:
+def test_timeless_alerts_repeat_for_thirty_seconds_from_the_first(writer: Writer) -> None:
     def duplicate_at(seconds: float) -> bool:
         return writer.write([timeless("h", later(seconds))], timeout=5)[0].duplicate
 
@@ -83,13 +92,13 @@ def test_timeless_alerts_repeat_for_thirty_seconds_from_the_first(writer: Signal
     ]
 
 
-def test_a_late_one_from_before_the_window_is_new_and_does_not_move_it(writer: SignalWriter) -> None:
+def test_a_late_one_from_before_the_window_is_new_and_does_not_move_it(writer: Writer) -> None:
     at = [0, -20, -40, 20, 31]
     answers = [writer.write([timeless("h", later(seconds))], timeout=5)[0].duplicate for seconds in at]
     assert answers == [False, True, False, True, False]
 
 
-def test_a_poison_row_does_not_fail_its_neighbours(writer: SignalWriter, database_url: str) -> None:
+def test_a_poison_row_does_not_fail_its_neighbours(writer: Writer, database_url: str) -> None:
     with ThreadPoolExecutor(12) as senders:
         alerts = [event(str(n), symbol="x" * 101 if n == 5 else None) for n in range(12)]
         futures = [senders.submit(writer.write, [alert], timeout=10) for alert in alerts]
@@ -99,12 +108,12 @@ def test_a_poison_row_does_not_fail_its_neighbours(writer: SignalWriter, databas
 
 
 @pytest.mark.parametrize("bad", ["nul\x00", "surrogate\ud800"])
-def test_text_that_postgresql_cannot_hold_is_poison(writer: SignalWriter, bad: str) -> None:
+def test_text_that_postgresql_cannot_hold_is_poison(writer: Writer, bad: str) -> None:
     with pytest.raises(PoisonRow):
         writer.write([event("a", symbol=bad)], timeout=5)
 
 
-def test_a_lost_connection_is_replaced(writer: SignalWriter, database_url: str) -> None:
+def test_a_lost_connection_is_replaced(writer: Writer, database_url: str) -> None:
     writer.write([event("a")], timeout=5)
     run_sql(
         database_url,
@@ -115,27 +124,28 @@ def test_a_lost_connection_is_replaced(writer: SignalWriter, database_url: str) 
 
 
 def test_a_database_that_is_away_is_retryable() -> None:
-    writer = SignalWriter("postgresql://nobody@127.0.0.1:1/none")
+    writer = Writer("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(RetryableDatabaseError):
         writer.write([event("a")], timeout=10)
 
 
 def test_our_own_mistakes_are_told_apart(empty_database_url: str) -> None:
     with pytest.raises(QueryBug):
-        SignalWriter(empty_database_url).write([event("a")], timeout=10)
+        Writer(empty_database_url).write([event("a")], timeout=10)
 
 
-def test_late_is_unavailable_and_written_all_the_same(writer: SignalWriter, database_url: str) -> None:
+def test_late_is_unavailable_and_can_be_written_again(writer: Writer, database_url: str) -> None:
     writer.write([event("a")], timeout=5)
     with pytest.raises(Unavailable):
         writer.write([event("b")], timeout=0)
+    assert not writer.write([event("b")], timeout=5)[0].duplicate
     writer.close()
     assert run_sql(database_url, "SELECT count(*) FROM automated_signals") == [(2,)]
     with pytest.raises(Unavailable):
         writer.write([event("c")], timeout=1)
 
 
-def test_many_threads_share_the_writer(writer: SignalWriter, database_url: str) -> None:
+def test_many_threads_share_the_writer(writer: Writer, database_url: str) -> None:
     with ThreadPoolExecutor(32) as senders:
         answers = list(senders.map(lambda n: writer.write([event(str(n % 100))], timeout=10)[0], range(400)))
     assert len({answer.event_id for answer in answers}) == 100
@@ -144,7 +154,7 @@ def test_many_threads_share_the_writer(writer: SignalWriter, database_url: str) 
 
 
 def _send(url: str, barrier: "threading.Barrier", key: str, own_time: bool, times: int) -> None:
-    writer = SignalWriter(url)
+    writer = Writer(url)
     barrier.wait()
     with ThreadPoolExecutor(times) as senders:
         alert = event(key) if own_time else timeless(key, datetime.now(UTC))
@@ -166,7 +176,7 @@ def test_the_same_alert_in_many_processes_is_one_row(database_url: str, own_time
     assert run_sql(database_url, "SELECT count(*) FROM automated_signals") == [(1,)]
 
 
-def test_the_window_is_forgotten_in_time(writer: SignalWriter, database_url: str) -> None:
+def test_the_window_is_forgotten_in_time(writer: Writer, database_url: str) -> None:
     writer.write([timeless("h", NOON)], timeout=5)
     pool = Pool(database_url, 2)
     assert signals.delete_old_window(pool, now=later(60)) == 0
@@ -174,7 +184,7 @@ def test_the_window_is_forgotten_in_time(writer: SignalWriter, database_url: str
     pool.close()
 
 
-def test_values_come_back_exactly(writer: SignalWriter, database_url: str) -> None:
+def test_values_come_back_exactly(writer: Writer, database_url: str) -> None:
     sent = event(
         "a",
         entry_price=Decimal("0.1234567890123456789"),

@@ -1,0 +1,38 @@
+"""The numbers of intake: by hour, latencies, quarantine, last alerts, rhythms."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from database.pool import Pool
+from database.queries import QUERIES
+
+CADENCE_ALERTS: Final = 200
+
+
+def select_numbers(pool: Pool, *, since: datetime) -> dict[str, Any]:
+    """Deliveries by hour and kind, latencies in ms, quarantine and the last alert of each strategy since then."""
+    with pool.transaction(timeout=20) as connection:
+        hours = list(QUERIES.intake.select_hours(connection, since=since))
+        latencies = QUERIES.intake.select_latencies(connection, since=since)
+        waiting = QUERIES.intake.select_quarantine_size(connection)
+        last = list(QUERIES.intake.select_last_alerts(connection, since=since))
+    return {"hours": hours, "latencies": latencies, "waiting": waiting, "last": last}
+
+
+def select_cadence(pool: Pool, *, since: datetime) -> list[Any]:
+    """(strategy, symbol, ascending times of receipt) of the newest alerts of each."""
+    with pool.transaction(timeout=20) as connection:
+        return list(QUERIES.intake.select_cadence(connection, since=since, each=CADENCE_ALERTS))
+
+
+def select_receipts(
+    pool: Pool, *, kind: str | None, since: datetime | None, before: tuple[datetime, str] | None, limit: int
+) -> list[Any]:
+    """A page of deliveries that did not become a new event, newest first."""
+    before_time, before_id = before or (None, None)
+    with pool.transaction() as connection:
+        return list(
+            QUERIES.intake.select_receipts(
+                connection, kind=kind, since=since, before_time=before_time, before_id=before_id, limit=limit
+            )
+        )

@@ -1,0 +1,40 @@
+"""What is open because its key is unset is open to this machine's programs, not to the pages that its browser shows."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import request
+
+from errors import Forbidden
+from settings import LOOPBACK
+
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def require_local(setting: str) -> None:
+    """Refuse a request that a web page may have made; `setting` names the key that would open the way.
+
+    A page of a stranger can send its visitor's browser here: under a name of its own that it has pointed at this
+    machine (then Host is that name), or straight, which its Origin tells. Raises Forbidden.
+    """
+    host = request.headers.get("Host", "")
+    if host and not _is_loopback(f"//{host}"):
+        raise Forbidden(
+            f"Without {setting} this server answers only to localhost and 127.0.0.1: set {setting} to reach it by "
+            "another name.",
+            code="NOT_LOCAL",
+        )
+    origin = request.headers.get("Origin")
+    if origin is not None and request.method not in _READING and not _is_loopback(origin):
+        raise Forbidden(
+            f"Without {setting} this server takes nothing from pages of other origins: set {setting} first.",
+            code="NOT_LOCAL",
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        name = urlsplit(address).hostname or ""
+    except ValueError:
+        return False
+    return name in LOOPBACK or (name.startswith("127.") and name.replace(".", "").isdecimal())
