@@ -24,6 +24,8 @@ PLATFORM_VARIABLES: Final = (
     "K_SERVICE",
     "KUBERNETES_SERVICE_HOST",
 )
+#: What ENV or APP_ENV says where the go-live switch is enforced.
+PRODUCTION: Final = frozenset({"prod", "production", "live"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -50,6 +52,21 @@ class Settings:
 
     db_pool_size: int
     log_level: str
+
+    # governance
+    go_live_enforced: bool
+    risk_day_zone: str
+    risk_reservation_ttl_seconds: int
+    risk_pool_size: int
+    heimdall_eligible_seconds: int
+    kpi_from_trades: bool
+    retention_enabled: bool
+    retention_cron_minutes: int
+    retention_log_path: str | None
+    retention_log_days: int
+    retention_kpi_days: int
+    retention_telemetry_days: int
+    retention_receipt_days: int
 
     @property
     def on_loopback(self) -> bool:
@@ -102,12 +119,19 @@ def _keys(env: Env, *names: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _zone(name: str) -> str:
+def _enforced(env: Env) -> bool:
+    """Whether go-live is enforced: GO_LIVE_ENFORCE is on and this is production by ENV, else by APP_ENV."""
+    wanted: bool = env.bool("GO_LIVE_ENFORCE", default=False)
+    where: str = env.str("ENV", default=None) or env.str("APP_ENV", default="")
+    return wanted and where.strip().lower() in PRODUCTION
+
+
+def _zone(name: str, setting: str = "NAIVE_TIMESTAMP_ZONE") -> str:
     try:
         return str(pytz.timezone(name))
     except pytz.UnknownTimeZoneError:
         raise SettingsError(
-            f"NAIVE_TIMESTAMP_ZONE is {name!r}, which is no time zone: set a name such as America/New_York or UTC."
+            f"{setting} is {name!r}, which is no time zone: set a name such as America/New_York or UTC."
         ) from None
 
 
@@ -159,4 +183,17 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         session_secret=env.str("SESSION_SECRET", default=None),
         db_pool_size=_between(env, "DB_POOL_SIZE", 10, 2, 200),
         log_level=env.str("LOG_LEVEL", default="INFO").upper(),
+        go_live_enforced=_enforced(env),
+        risk_day_zone=_zone(env.str("RISK_DAY_ZONE", default="UTC"), "RISK_DAY_ZONE"),
+        risk_reservation_ttl_seconds=_between(env, "RISK_RESERVATION_TTL_SECONDS", 900, 1, 31 * 86_400),
+        risk_pool_size=_between(env, "RISK_POOL_SIZE", 4, 1, 200),
+        heimdall_eligible_seconds=_between(env, "HEIMDALL_ELIGIBLE_SECONDS", 3600, 1, 31 * 86_400),
+        kpi_from_trades=env.bool("KPI_FROM_TRADES", default=False),
+        retention_enabled=env.bool("RETENTION_ENABLED", default=False),
+        retention_cron_minutes=_between(env, "RETENTION_CRON_MINUTES", 30, 1, 100_000),
+        retention_log_path=env.str("LOG_JSON_PATH", default=None),
+        retention_log_days=_between(env, "RETENTION_LOG_DAYS", 14, 0, 100_000),
+        retention_kpi_days=_between(env, "RETENTION_KPI_DAYS", 400, 0, 100_000),
+        retention_telemetry_days=_between(env, "RETENTION_TELEMETRY_DAYS", 400, 0, 100_000),
+        retention_receipt_days=_between(env, "RETENTION_RECEIPT_DAYS", 90, 0, 100_000),
     )

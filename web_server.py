@@ -29,9 +29,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("alertbook", static_folder=None)
     app.config.update(API_TITLE="Alertbook", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
     app.config.update(OPENAPI_URL_PREFIX="/", OPENAPI_JSON_PATH="openapi.json")
-    install(
-        app, Services(settings, Pool(settings.database_url, settings.db_pool_size), SignalWriter(settings.database_url))
-    )
+    url = settings.database_url
+    pools = Pool(url, settings.db_pool_size), Pool(url, settings.risk_pool_size)
+    install(app, Services(settings, pools[0], SignalWriter(url), pools[1]))
     api = Api(app)
     for blueprint in handlers.BLUEPRINTS:
         api.register_blueprint(blueprint)

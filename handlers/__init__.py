@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: one file per resource."""
 
-from handlers import docs, health, signals, trades
+from handlers import docs, governance, health, signals, trades
 from handlers.blueprint import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -8,4 +8,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     signals.blueprint,
     trades.blueprint,
     docs.blueprint,
+    *governance.BLUEPRINTS,
 )

@@ -20,6 +20,7 @@ class Services:
     settings: Settings
     pool: Pool
     writer: SignalWriter
+    risk_pool: Pool
     started: float = field(default_factory=time.monotonic)
 
 

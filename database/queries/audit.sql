@@ -25,14 +25,14 @@ INSERT INTO governance_audit (
 SELECT
     moved.seq,
     moved.at,
-    :actor,
-    :key_id,
-    :action,
-    :subject,
-    :before::json,
-    :after::json,
-    :reason,
-    :request_id,
+    :actor AS actor,
+    :key_id AS key_id,
+    :action AS action,
+    :subject AS subject,
+    :before::json AS before,
+    :after::json AS after,
+    :reason AS reason,
+    :request_id AS request_id,
     moved.prev_hash,
     moved.hash
 FROM moved
@@ -96,6 +96,15 @@ LIMIT 1;
 
 -- name: select_head()^
 -- Where the chain ends, as the head row says and as the records do, in one snapshot.
+WITH a AS (
+    SELECT
+        governance_audit.seq,
+        governance_audit.hash
+    FROM governance_audit
+    ORDER BY governance_audit.seq DESC
+    LIMIT 1
+)
+
 SELECT
     h.seq,
     h.hash,
@@ -103,14 +112,7 @@ SELECT
     a.seq AS last_seq,
     a.hash AS last_hash
 FROM governance_audit_head AS h
-LEFT JOIN (
-    SELECT
-        governance_audit.seq,
-        governance_audit.hash
-    FROM governance_audit
-    ORDER BY governance_audit.seq DESC
-    LIMIT 1
-) AS a ON TRUE
+LEFT JOIN a ON TRUE
 WHERE h.id = 1;
 
 -- name: select_hash_at(seq)$

@@ -21,12 +21,13 @@ WHERE s.id = 1;
 -- Sets the switches; a row that went missing comes back.
 INSERT INTO go_live_state AS s (id, go_live_enabled, kill_switch_engaged, changed_by, reason, updated_at)
 VALUES (1, :go_live_enabled, :kill_switch_engaged, :changed_by, :reason, clock_timestamp())
-ON CONFLICT (id) DO UPDATE SET
-    go_live_enabled = excluded.go_live_enabled,
-    kill_switch_engaged = excluded.kill_switch_engaged,
-    changed_by = excluded.changed_by,
-    reason = excluded.reason,
-    updated_at = excluded.updated_at
+ON CONFLICT (id) DO UPDATE
+    SET
+        go_live_enabled = excluded.go_live_enabled,
+        kill_switch_engaged = excluded.kill_switch_engaged,
+        changed_by = excluded.changed_by,
+        reason = excluded.reason,
+        updated_at = excluded.updated_at
 RETURNING s.go_live_enabled, s.kill_switch_engaged, s.changed_by, s.reason, s.updated_at;
 
 -- name: select_missing_tables(names)

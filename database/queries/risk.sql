@@ -20,43 +20,39 @@ INSERT INTO risk_policy (engine, changed_by, reason)
 VALUES (:engine, :changed_by, 'unknown engine: disabled, all caps 0')
 ON CONFLICT (engine) DO NOTHING;
 
--- name: upsert_policy(engine, enabled, max_daily_loss, max_daily_exposure, max_open_risk, max_actions_per_day, changed_by, reason)^
+-- name: update_policy(row)^
 -- Changes only what is not NULL.
-INSERT INTO risk_policy AS p (
-    engine, enabled, max_daily_loss, max_daily_exposure, max_open_risk, max_actions_per_day, changed_by, reason,
-    updated_at
-)
-VALUES (
-    :engine, coalesce(:enabled::boolean, FALSE), coalesce(:max_daily_loss::numeric, 0),
-    coalesce(:max_daily_exposure::numeric, 0), coalesce(:max_open_risk::numeric, 0),
-    coalesce(:max_actions_per_day::integer, 0), :changed_by, :reason::text, clock_timestamp()
-)
-ON CONFLICT (engine) DO UPDATE SET
-    enabled = coalesce(:enabled::boolean, p.enabled),
-    max_daily_loss = coalesce(:max_daily_loss::numeric, p.max_daily_loss),
-    max_daily_exposure = coalesce(:max_daily_exposure::numeric, p.max_daily_exposure),
-    max_open_risk = coalesce(:max_open_risk::numeric, p.max_open_risk),
-    max_actions_per_day = coalesce(:max_actions_per_day::integer, p.max_actions_per_day),
-    changed_by = excluded.changed_by,
-    reason = excluded.reason,
+UPDATE risk_policy AS p
+SET
+    enabled = coalesce(g.enabled, p.enabled),
+    max_daily_loss = coalesce(g.max_daily_loss, p.max_daily_loss),
+    max_daily_exposure = coalesce(g.max_daily_exposure, p.max_daily_exposure),
+    max_open_risk = coalesce(g.max_open_risk, p.max_open_risk),
+    max_actions_per_day = coalesce(g.max_actions_per_day, p.max_actions_per_day),
+    changed_by = g.changed_by,
+    reason = coalesce(g.reason, p.reason),
     updated_at = clock_timestamp()
-RETURNING
-    p.engine, p.enabled, p.max_daily_loss, p.max_daily_exposure, p.max_open_risk, p.max_actions_per_day,
-    p.changed_by, p.reason, p.updated_at;
+FROM
+    jsonb_to_record(:row::jsonb) AS g (
+        engine TEXT, enabled BOOLEAN, max_daily_loss NUMERIC, max_daily_exposure NUMERIC, max_open_risk NUMERIC,
+        max_actions_per_day INTEGER, changed_by TEXT, reason TEXT
+    )
+WHERE p.engine = g.engine
+RETURNING p.*;
 
--- name: select_moment(engine, reservation_id, zone)^
+-- name: select_moment(reservation_id, zone)^
 -- All that a reserve is decided by, read after the lock: the clock, its trading day, the switches, whether
 -- reservations have run out, and what is known under this id.
 SELECT
     clock.now,
-    (clock.now AT TIME ZONE :zone)::date AS day,
     s.go_live_enabled,
     s.kill_switch_engaged,
     r.reservation_id,
     r.state,
     r.request_hash,
     r.answer,
-    EXISTS (
+    (clock.now AT TIME ZONE :zone)::date AS day,
+    exists(
         SELECT 1
         FROM risk_reservation AS old
         WHERE old.state = 'open' AND old.expires_at <= clock.now
@@ -91,7 +87,8 @@ ORDER BY p.engine <> 'GLOBAL', p.engine;
 -- name: expire_reservations(now)!
 -- Gives back what ran out: exposure and open risk of the day that reserved, with an event for each.
 WITH gone AS (
-    UPDATE risk_reservation SET state = 'expired', closed_at = :now
+    UPDATE risk_reservation
+    SET state = 'expired', closed_at = :now
     WHERE risk_reservation.state = 'open' AND risk_reservation.expires_at <= :now
     RETURNING
         risk_reservation.reservation_id, risk_reservation.engine, risk_reservation.day, risk_reservation.amount
@@ -104,28 +101,45 @@ told AS (
     SELECT
         gone.day,
         gone.engine,
-        'EXPIRE',
+        'EXPIRE' AS action,
         gone.reservation_id,
         gone.amount,
-        -gone.amount,
-        -gone.amount,
-        :now
+        -gone.amount AS exposure_change,
+        -gone.amount AS open_risk_change,
+        :now AS created_at
     FROM gone
+),
+
+counted AS (
+    SELECT
+        gone.day,
+        gone.engine,
+        gone.amount
+    FROM gone
+    UNION ALL
+    SELECT
+        gone.day,
+        'GLOBAL' AS engine,
+        gone.amount
+    FROM gone
+    WHERE gone.engine <> 'GLOBAL'
+),
+
+back AS (
+    SELECT
+        counted.day,
+        counted.engine,
+        sum(counted.amount) AS amount
+    FROM counted
+    GROUP BY counted.day, counted.engine
 )
 
-UPDATE risk_ledger_day AS l SET
+UPDATE risk_ledger_day AS l
+SET
     exposure_used = l.exposure_used - back.amount,
     open_risk_reserved = l.open_risk_reserved - back.amount,
     updated_at = :now
-FROM (
-    SELECT
-        gone.day,
-        counted.engine,
-        sum(gone.amount) AS amount
-    FROM gone
-    CROSS JOIN LATERAL (SELECT gone.engine UNION SELECT 'GLOBAL') AS counted (engine)
-    GROUP BY gone.day, counted.engine
-) AS back
+FROM back
 WHERE l.day = back.day AND l.engine = back.engine;
 
 -- name: insert_reservation(reservation_id, engine, day, amount, state, request_hash, answer, now, expires_at)!
@@ -137,50 +151,92 @@ VALUES (
     :reservation_id, :engine, :day, :amount, :state, :request_hash, :answer::json, :now, :expires_at
 );
 
--- name: record_event(day, engine, action, reservation_id, amount, exposure_change, open_risk_change, loss_change, actions_change, reason, message, actor, correlation_id, metadata, now)!
+-- name: record_event(row)!
 -- Writes an event and moves the counters of its engine and of GLOBAL by just what the event says.
-WITH told AS (
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM
+        jsonb_to_record(:row::jsonb) AS r (
+            day DATE, engine TEXT, action TEXT, reservation_id TEXT, amount NUMERIC, exposure_change NUMERIC,
+            open_risk_change NUMERIC, loss_change NUMERIC, actions_change INTEGER, reason TEXT, message TEXT,
+            actor TEXT, correlation_id TEXT, metadata JSONB, now TIMESTAMPTZ
+        )
+),
+
+told AS (
     INSERT INTO risk_event (
         day, engine, action, reservation_id, amount, exposure_change, open_risk_change, loss_change, reason,
         message, actor, correlation_id, metadata, created_at
     )
-    VALUES (
-        :day, :engine, :action, :reservation_id, :amount, :exposure_change, :open_risk_change, :loss_change, :reason,
-        :message, :actor, :correlation_id, :metadata::jsonb, :now
+    SELECT
+        g.day,
+        g.engine,
+        g.action,
+        g.reservation_id,
+        g.amount,
+        g.exposure_change,
+        g.open_risk_change,
+        g.loss_change,
+        g.reason,
+        g.message,
+        g.actor,
+        g.correlation_id,
+        g.metadata,
+        g.now
+    FROM given AS g
+),
+
+counted AS (
+    SELECT 'GLOBAL' AS engine
+    UNION
+    SELECT g.engine
+    FROM given AS g
+),
+
+present AS (
+    INSERT INTO risk_ledger_day AS l (
+        day, engine, exposure_used, open_risk_reserved, realized_loss, actions_count, updated_at
     )
+    SELECT
+        g.day,
+        c.engine,
+        greatest(g.exposure_change, 0) AS exposure_used,
+        greatest(g.open_risk_change, 0) AS open_risk_reserved,
+        g.loss_change AS realized_loss,
+        g.actions_change AS actions_count,
+        g.now AS updated_at
+    FROM given AS g
+    CROSS JOIN counted AS c
+    WHERE (g.exposure_change, g.open_risk_change, g.loss_change, g.actions_change) <> (0, 0, 0, 0)
+    ON CONFLICT (day, engine) DO NOTHING
+    RETURNING l.engine
 )
 
-INSERT INTO risk_ledger_day AS l (
-    day, engine, exposure_used, open_risk_reserved, realized_loss, actions_count, updated_at
-)
-SELECT
-    :day,
-    counted.engine,
-    greatest(:exposure_change::numeric, 0),
-    greatest(:open_risk_change::numeric, 0),
-    :loss_change::numeric,
-    :actions_change::integer,
-    :now
-FROM (SELECT 'GLOBAL' AS engine UNION SELECT :engine) AS counted
-WHERE (:exposure_change, :open_risk_change, :loss_change, :actions_change) <> (0, 0, 0, 0)
-ORDER BY counted.engine <> 'GLOBAL', counted.engine
-ON CONFLICT (day, engine) DO UPDATE SET
-    exposure_used = l.exposure_used + :exposure_change,
-    open_risk_reserved = l.open_risk_reserved + :open_risk_change,
-    realized_loss = l.realized_loss + :loss_change,
-    actions_count = l.actions_count + :actions_change,
-    updated_at = :now;
+UPDATE risk_ledger_day AS l
+SET
+    exposure_used = l.exposure_used + g.exposure_change,
+    open_risk_reserved = l.open_risk_reserved + g.open_risk_change,
+    realized_loss = l.realized_loss + g.loss_change,
+    actions_count = l.actions_count + g.actions_change,
+    updated_at = g.now
+FROM given AS g
+CROSS JOIN counted AS c
+LEFT JOIN present ON c.engine = present.engine
+WHERE
+    l.day = g.day AND l.engine = c.engine
+    AND (g.exposure_change, g.open_risk_change, g.loss_change, g.actions_change) <> (0, 0, 0, 0)
+    AND present.engine IS NULL;
 
--- name: select_reservation(reservation_id)^
--- One reservation, with the database's clock; open ones that have run out count as expired.
+-- name: select_reservation(reservation_id, now)^
+-- One reservation; an open one that has run out counts as expired.
 SELECT
     r.reservation_id,
     r.engine,
     r.day,
     r.amount,
-    CASE WHEN r.state = 'open' AND r.expires_at <= clock_timestamp() THEN 'expired' ELSE r.state END AS state,
     r.settlement_hash,
-    r.settlement_answer
+    r.settlement_answer,
+    CASE WHEN r.state = 'open' AND r.expires_at <= :now THEN 'expired' ELSE r.state END AS state
 FROM risk_reservation AS r
 WHERE r.reservation_id = :reservation_id;
 
@@ -228,7 +284,7 @@ SELECT
     l.updated_at
 FROM risk_ledger_day AS l
 WHERE l.day BETWEEN :since AND :until
-ORDER BY l.day DESC, l.engine <> 'GLOBAL', l.engine;
+ORDER BY l.day DESC, l.engine <> 'GLOBAL', l.engine ASC;
 
 -- name: select_denials(since)
 -- Refused requests by reason.

@@ -52,17 +52,13 @@ def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None)
 
 def refusal(status: int, code: str, message: str, details: tuple[Detail, ...] = ()) -> Response:
     """The one shape of an error."""
-    return answer(
-        {
-            "success": False,
-            "ok": False,
-            "error": message,
-            "code": code,
-            "details": [detail.as_dict() for detail in details],
-            "request_id": current_id(),
-        },
-        status,
-    )
+    return refusal_with(status, code, message, details=[detail.as_dict() for detail in details])
+
+
+def refusal_with(status: int, code: str, error: str, **more: Any) -> Response:
+    """The one shape of an error, with what its contract adds to it."""
+    shape = {"success": False, "ok": False, "error": error, "code": code, "details": []}
+    return answer({**shape, "request_id": current_id(), **more}, status)
 
 
 def install(app: Flask) -> None:

@@ -31,6 +31,11 @@ def success_rate(trials: int, successes: int) -> Decimal | None:
     return ratio(Fraction(successes, trials)) if trials else None
 
 
+def mean(total: Decimal, count: int) -> Decimal | None:
+    """The mean to 28 digits; None of nothing."""
+    return ratio(Fraction(total) / count) if count else None
+
+
 def wilson_lower(trials: int, successes: int) -> Decimal:
     """The lower end of the 95 % score interval of a rate; 0 without trials.
 

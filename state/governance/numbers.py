@@ -35,7 +35,7 @@ def shown(number: Decimal) -> str:
 
 def plain_text(number: Decimal) -> str:
     """Plain digits, never an exponent; minus zero is zero."""
-    return format(abs(number) if not number else number, "f")
+    return format(number if number else abs(number), "f")
 
 
 def thousandths(number: Decimal) -> str:

@@ -11,6 +11,7 @@ from math import asin, comb, erfc, sqrt
 from typing import Any, Final
 
 from state.governance.numbers import Z_95, ratio, thousandths
+from state.governance.risk import TRIPPED_BY_WIRE
 
 THROTTLE: Final = "THROTTLE"
 KILL_SWITCH: Final = "KILL_SWITCH"
@@ -129,7 +130,7 @@ def _p_of_z(z: float) -> float:
 
 
 def _test_rates(current: Window, baseline: Window) -> Significance:
-    """Two proportions: the pooled z test, or Fisher's exact test where few are expected; Cohen's h; Newcombe's interval.
+    """Two proportions: pooled z test, or Fisher's exact test where few are expected; Cohen's h; Newcombe's interval.
 
     Fleiss, "Statistical Methods for Rates and Proportions" (3rd ed.), ch. 3; Cohen, "Statistical Power Analysis"
     (2nd ed.), ch. 6; Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10.
@@ -200,4 +201,4 @@ def _variance(window: Window) -> float:
 
 def trip_reason(domain: str, metric: str, drop: Decimal) -> str:
     """The sentence that a tripped wire leaves on what it switched off."""
-    return f"Regression tripwire: {domain}.{metric} drop={thousandths(drop)}"
+    return f"{TRIPPED_BY_WIRE}{domain}.{metric} drop={thousandths(drop)}"

@@ -142,6 +142,18 @@ def decide(
     return Decision(True, RESERVED, "Reserved")
 
 
+#: How the reasons of an engine begin that was switched off by itself.
+TRIPPED_BY_WIRE: Final = "Regression tripwire: "
+TRIPPED_BY_BREACH: Final = "Breach: "
+
+
+def needs_reason(policy: Mapping[str, Any] | None, changes: Mapping[str, Any], reason: str | None) -> bool:
+    """Whether a change switches on again, without a reason, what had switched itself off."""
+    tripped = policy is not None and (policy["reason"] or "").startswith((TRIPPED_BY_WIRE, TRIPPED_BY_BREACH))
+    enables = bool(changes.get("enabled")) and policy is not None and not policy["enabled"]
+    return tripped and enables and not reason
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What a settlement adds to the counters of the day that reserved, and why it is a breach, if it is one."""
@@ -163,7 +175,7 @@ def settle(reserved: Decimal, state: str, filled: Decimal | None, loss: Decimal)
     breaches = []
     if state != "open":
         breaches.append(_LATE[state])
-    if amount > reserved:
+    if reserved and amount > reserved:
         breaches.append(f"filled {shown(amount)} with {shown(reserved)} reserved")
     return Settlement(add(amount, -held), -held, max(loss, _ZERO), tuple(breaches))
 
