@@ -1,12 +1,13 @@
 """The confidence charter's transactions: trials, advice, outcomes, and permission that is used once."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from database.driver import Connection
 from database.governance.audit import Who, insert_audit
+from database.governance.clock import read_clock
 from database.governance.go_live import lock_global, read_switches
 from database.pool import Pool
 from database.queries import QUERIES
@@ -40,6 +41,7 @@ def record_trial(
 ) -> dict[str, Any]:
     """Count a sandbox trial into the day's scorecard, once per `key`; returns the scorecard."""
     with pool.transaction() as connection:
+        day = read_clock(connection, zone).day
         event_id = QUERIES.heimdall.insert_trial_event(
             connection,
             domain=domain,
@@ -49,8 +51,8 @@ def record_trial(
             request_key=key and f"trial:{key}",
         )
         if event_id is not None:
-            QUERIES.heimdall.count_trial(connection, domain=domain, confidence=confidence, success=success, zone=zone)
-        card = _scorecards(connection, domain, None, None, zone)
+            QUERIES.heimdall.count_trial(connection, day=day, domain=domain, confidence=confidence, success=success)
+        card = _scorecards(connection, domain, day, day)
         if event_id is not None:
             insert_audit(
                 connection, who, "heimdall.trial", domain, after={"confidence": confidence, "success": success}
@@ -63,13 +65,12 @@ def select_scorecards(
 ) -> list[dict[str, Any]]:
     """Scorecards by day, newest first; without dates, today's."""
     with pool.transaction() as connection:
-        return _scorecards(connection, domain, since, until, zone)
+        until = until or read_clock(connection, zone).day
+        return _scorecards(connection, domain, since or until, until)
 
 
-def _scorecards(
-    connection: Connection, domain: str | None, since: date | None, until: date | None, zone: str
-) -> list[dict[str, Any]]:
-    rows = QUERIES.heimdall.select_scorecards(connection, domain=domain, since=since, until=until, zone=zone)
+def _scorecards(connection: Connection, domain: str | None, since: date, until: date) -> list[dict[str, Any]]:
+    rows = QUERIES.heimdall.select_scorecards(connection, domain=domain, since=since, until=until)
     return [
         {
             "day": row.day,
@@ -97,7 +98,9 @@ def recommend(
         QUERIES.heimdall.insert_unknown_policy(connection, domain=domain, changed_by=who.actor)
         QUERIES.heimdall.lock_policy(connection, domain=domain)
         policy = next(iter(QUERIES.heimdall.select_policies(connection, domain=domain)))
-        window = QUERIES.heimdall.select_window(connection, domain=domain, days=policy.scorecard_window_days, zone=zone)
+        today = read_clock(connection, zone).day
+        since = today - timedelta(days=policy.scorecard_window_days - 1)
+        window = QUERIES.heimdall.select_window(connection, domain=domain, since=since, until=today)
         charter = Charter(*(getattr(policy, name) for name in _CHARTER))
         reason = heimdall.gate(charter, confidence, window.trials, window.successes)
         row = {

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from database.driver import Connection
 from database.governance.audit import Who, insert_audit
+from database.governance.clock import read_clock
 from database.governance.go_live import lock_global
 from database.governance.rearm import rearm
 from database.pool import Pool
@@ -16,6 +17,7 @@ from database.queries import QUERIES
 from errors import Conflict, Detail, Invalid
 from state import jsontext
 from state.governance import risk
+from state.governance.days import trading_day
 from state.governance.go_live import HALTED, Switches
 from state.governance.numbers import fingerprint
 from state.governance.risk import Decision, Ledger, Policy
@@ -88,9 +90,8 @@ def reserve(pool: Pool, who: Who, request: Request, rules: Rules) -> dict[str, A
     """
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
         lock_global(connection)
-        found = QUERIES.risk.select_moment(
-            connection, reservation_id=None if request.check_only else request.reservation_id, zone=rules.zone
-        )
+        known_as = None if request.check_only else request.reservation_id
+        found = QUERIES.risk.select_moment(connection, reservation_id=known_as)
         if found.reservation_id is not None and found.request_hash != request.hash(who):
             raise Conflict("This reservation_id is known with other parameters.", code="RESERVATION_ID_IN_USE")
         switches = (
@@ -100,7 +101,7 @@ def reserve(pool: Pool, who: Who, request: Request, rules: Rules) -> dict[str, A
             return dict(found.answer)
         if found.has_expired:
             QUERIES.risk.expire_reservations(connection, now=found.now)
-        moment = read_moment(connection, request.engine, found.now, found.day)
+        moment = read_moment(connection, request.engine, found.now, trading_day(found.now, rules.zone))
         decision = risk.decide(
             switches, moment.policies, moment.ledgers, request.engine, request.amount, enforced=rules.enforced
         )
@@ -261,7 +262,7 @@ def change_policy(connection: Connection, who: Who, engine: str, changes: Mappin
 def select_today(pool: Pool, zone: str) -> list[dict[str, Any]]:
     """A row per engine for the trading day, zeros where nothing was used, with what is left."""
     with pool.transaction() as connection:
-        day = QUERIES.risk.select_clock(connection, zone=zone).day
+        day = read_clock(connection, zone).day
         rows = [row._asdict() for row in QUERIES.risk.select_usage(connection, engines=None, day=day)]
     names = ("engine", "exposure_used", "open_risk_reserved", "realized_loss", "actions_count", "enabled", "reason")
     return [{"day": day, **{name: row[name] for name in names}, **risk.left(row, row)} for row in rows]
@@ -270,7 +271,7 @@ def select_today(pool: Pool, zone: str) -> list[dict[str, Any]]:
 def select_ledger(pool: Pool, zone: str, since: date | None, until: date | None) -> list[dict[str, Any]]:
     """The counters of the days asked for (default today), newest first, as they stand on each day."""
     with pool.transaction() as connection:
-        today = QUERIES.risk.select_clock(connection, zone=zone).day
+        today = read_clock(connection, zone).day
         until = until or today
         rows = QUERIES.risk.select_ledger(connection, since=since or min(today, until), until=until)
         return [row._asdict() for row in rows]

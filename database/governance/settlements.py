@@ -7,6 +7,7 @@ from typing import Any
 
 from database.driver import Connection
 from database.governance.audit import Who, insert_audit
+from database.governance.clock import read_clock
 from database.governance.go_live import lock_global
 from database.governance.risk import RESERVE_SECONDS, change_policy, new_event, read_moment, record_event
 from database.notices import insert_notice
@@ -25,7 +26,7 @@ def settle(
     """Settle a reservation by its id. Raises NotFound, or Conflict when it was settled differently."""
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
         lock_global(connection)
-        clock = QUERIES.risk.select_clock(connection, zone=zone)
+        clock = read_clock(connection, zone)
         found = _find(connection, reservation_id, clock.now)
         return _settle_found(connection, who, found, filled, loss, clock.now)
 
@@ -40,7 +41,7 @@ def settle_amount(
     """
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
         lock_global(connection)
-        clock = QUERIES.risk.select_clock(connection, zone=zone)
+        clock = read_clock(connection, zone)
         QUERIES.risk.expire_reservations(connection, now=clock.now)
         named: str | None = QUERIES.risk.find_reservation(connection, engine=engine, amount=reserved, states=["open"])
         if named is None:
@@ -164,7 +165,7 @@ def release(pool: Pool, who: Who, reservation_id: str, zone: str) -> dict[str, A
     """Give a reservation back unused; again answers the same. Raises NotFound, or Conflict once it is settled."""
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
         lock_global(connection)
-        clock = QUERIES.risk.select_clock(connection, zone=zone)
+        clock = read_clock(connection, zone)
         found = _find(connection, reservation_id, clock.now)
         if found.state == "settled":
             raise Conflict("This reservation is settled; it cannot be released.", code="ALREADY_SETTLED")

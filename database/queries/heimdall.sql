@@ -61,11 +61,11 @@ RETURNING id;
 INSERT INTO heimdall_event (domain, action, recommendation_id, success, actor)
 VALUES (:domain, :action, :recommendation_id, :success, :actor);
 
--- name: count_trial(domain, confidence, success, zone)!
--- Adds a trial to the scorecard of the database's trading day.
+-- name: count_trial(day, domain, confidence, success)!
+-- Adds a trial to the scorecard of a day.
 INSERT INTO heimdall_scorecard_day AS s (day, domain, trials, successes, confidence_sum, updated_at)
 VALUES (
-    (clock_timestamp() AT TIME ZONE :zone)::date, :domain, 1, :success::boolean::integer, :confidence, clock_timestamp()
+    :day, :domain, 1, :success::boolean::integer, :confidence, clock_timestamp()
 )
 ON CONFLICT (day, domain) DO UPDATE
     SET
@@ -74,8 +74,8 @@ ON CONFLICT (day, domain) DO UPDATE
         confidence_sum = s.confidence_sum + excluded.confidence_sum,
         updated_at = excluded.updated_at;
 
--- name: select_scorecards(domain, since, until, zone)
--- Scorecards by day; without dates, today's.
+-- name: select_scorecards(domain, since, until)
+-- Scorecards by day.
 SELECT
     s.day,
     s.domain,
@@ -86,19 +86,18 @@ SELECT
 FROM heimdall_scorecard_day AS s
 WHERE
     (:domain::text IS NULL OR s.domain = :domain)
-    AND s.day >= coalesce(:since::date, (clock_timestamp() AT TIME ZONE :zone)::date)
-    AND s.day <= coalesce(:until::date, (clock_timestamp() AT TIME ZONE :zone)::date)
+    AND s.day BETWEEN :since AND :until
 ORDER BY s.day DESC, s.domain ASC;
 
--- name: select_window(domain, days, zone)^
--- Trials and successes of the last days, today included.
+-- name: select_window(domain, since, until)^
+-- Trials and successes over some days.
 SELECT
     coalesce(sum(s.trials), 0)::integer AS trials,
     coalesce(sum(s.successes), 0)::integer AS successes
 FROM heimdall_scorecard_day AS s
 WHERE
     s.domain = :domain
-    AND s.day > (clock_timestamp() AT TIME ZONE :zone)::date - :days::integer;
+    AND s.day BETWEEN :since AND :until;
 
 -- name: insert_recommendation(row)^
 -- Keeps advice with the gate's verdict; returns nothing when the sender's key is known.

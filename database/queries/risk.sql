@@ -40,8 +40,8 @@ FROM
 WHERE p.engine = g.engine
 RETURNING p.*;
 
--- name: select_moment(reservation_id, zone)^
--- All that a reserve is decided by, read after the lock: the clock, its trading day, the switches, whether
+-- name: select_moment(reservation_id)^
+-- All that a reserve is decided by, read after the lock: the clock, the switches, whether
 -- reservations have run out, and what is known under this id.
 SELECT
     clock.now,
@@ -51,7 +51,6 @@ SELECT
     r.state,
     r.request_hash,
     r.answer,
-    (clock.now AT TIME ZONE :zone)::date AS day,
     exists(
         SELECT 1
         FROM risk_reservation AS old
@@ -265,12 +264,9 @@ UPDATE risk_reservation SET
     settlement_answer = :settlement_answer::json
 WHERE risk_reservation.reservation_id = :reservation_id;
 
--- name: select_clock(zone)^
--- The database's clock and its trading day.
-SELECT
-    clock.now,
-    (clock.now AT TIME ZONE :zone)::date AS day
-FROM (SELECT clock_timestamp() AS now) AS clock;
+-- name: select_clock()$
+-- The clock that all hosts share.
+SELECT clock_timestamp();
 
 -- name: select_ledger(since, until)
 -- The counters of the days asked for, as they stand on each day.
