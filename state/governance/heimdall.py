@@ -37,11 +37,11 @@ def mean(total: Decimal, count: int) -> Decimal | None:
 
 
 def wilson_lower(trials: int, successes: int) -> Decimal:
-    """The lower end of the 95 % score interval of a rate; 0 without trials.
+    """The lower end of the 95 % score interval of a rate; 0 without successes.
 
     (p + z²/2n - z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n): E. B. Wilson, JASA 22 (1927) 209-212.
     """
-    if not trials:
+    if not successes:
         return Decimal(0)
     n = Decimal(trials)
     p = RATIO.divide(Decimal(successes), n)
