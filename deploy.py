@@ -1,4 +1,4 @@
-"""What an operator runs against an environment: migrate, status, rollback, stamp, check, smoke, keys, psql."""
+"""What an operator runs against an environment: migrate, status, rollback, stamp, check, smoke, keys, audit, review."""
 
 import json
 import os
@@ -9,19 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import click
+import simplejson
 
 from database import console, migrate
 from database.embedded import EmbeddedPostgresError, running_url
+from database.governance import audit, review
 from database.pool import Pool
 from database.signals import delete_trades
 from errors import AlertbookError, SettingsError
 from settings import ROOT, Settings, load
+from state import jsontext
+
+T = TypeVar("T")
 
 TEST_PAYLOADS: Final = ROOT / "test_payloads"
 SMOKE_SECONDS: Final = 20.0
@@ -288,6 +293,47 @@ def clean_up(trade_ids: list[str]) -> str:
     finally:
         pool.close()
     return f"cleaned up {len(trade_ids)} trades"
+
+
+@cli.group("audit")
+def audit_commands() -> None:
+    """Check the audit of governance."""
+
+
+def _ask_database(ask: Callable[[Pool], T]) -> T:
+    """What a question to the database answers; a fault ends the command with its sentence."""
+    pool = Pool(_needed_url(), 2)
+    try:
+        return ask(pool)
+    except AlertbookError as error:
+        _fail(error.message)
+    finally:
+        pool.close()
+
+
+@audit_commands.command("head")
+def audit_head() -> None:
+    """Print the end of the audit's chain; keep it elsewhere, so that a removed tail can be found."""
+    click.echo(_ask_database(audit.head))
+
+
+@audit_commands.command("verify")
+@click.option("--head", "exported", help="A head that `audit head` printed earlier.")
+def audit_verify(exported: str | None) -> None:
+    """Find an edited, deleted, reordered or (with --head) truncated record; exits 1 when there is one."""
+    found = _ask_database(lambda pool: audit.verify(pool, exported))
+    if not _report(found.ok, str(found.detail)):
+        raise SystemExit(1)
+
+
+@cli.command("review")
+def review_command() -> None:
+    """Print the Monday review as JSON; exits 1 when it asks for attention."""
+    zone = _settings().risk_day_zone
+    facts = _ask_database(lambda pool: review.select_review(pool, zone))
+    click.echo(simplejson.dumps(jsontext.stored(jsontext.dump(facts)), indent=2, use_decimal=True))
+    if facts["verdict"] != "healthy":
+        raise SystemExit(1)
 
 
 @cli.command()

@@ -27,6 +27,8 @@ PLATFORM_VARIABLES: Final = (
 )
 #: The four addresses from which TradingView posts, as its help pages list them.
 TRADINGVIEW_ADDRESSES: Final = ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
+#: What ENV or APP_ENV says where the go-live switch is enforced.
+PRODUCTION: Final = frozenset({"prod", "production", "live"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -63,6 +65,20 @@ class Settings:
     spool_max_age_hours: int
     quarantine_max_total: int
     quarantine_max_per_peer: int
+    # governance
+    go_live_enforced: bool
+    risk_day_zone: str
+    risk_reservation_ttl_seconds: int
+    risk_pool_size: int
+    heimdall_eligible_seconds: int
+    kpi_from_trades: bool
+    retention_enabled: bool
+    retention_cron_minutes: int
+    retention_log_path: str | None
+    retention_log_days: int
+    retention_kpi_days: int
+    retention_telemetry_days: int
+    retention_receipt_days: int
 
     @property
     def on_loopback(self) -> bool:
@@ -115,12 +131,19 @@ def _keys(env: Env, *names: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _zone(name: str) -> str:
+def _enforced(env: Env) -> bool:
+    """Whether go-live is enforced: GO_LIVE_ENFORCE is on and this is production by ENV, else by APP_ENV."""
+    wanted: bool = env.bool("GO_LIVE_ENFORCE", default=False)
+    where: str = env.str("ENV", default=None) or env.str("APP_ENV", default="")
+    return wanted and where.strip().lower() in PRODUCTION
+
+
+def _zone(name: str, setting: str = "NAIVE_TIMESTAMP_ZONE") -> str:
     try:
         return str(pytz.timezone(name))
     except pytz.UnknownTimeZoneError:
         raise SettingsError(
-            f"NAIVE_TIMESTAMP_ZONE is {name!r}, which is no time zone: set a name such as America/New_York or UTC."
+            f"{setting} is {name!r}, which is no time zone: set a name such as America/New_York or UTC."
         ) from None
 
 
@@ -207,4 +230,17 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         spool_max_age_hours=_between(env, "SPOOL_MAX_AGE_HOURS", 72, 1, 10_000),
         quarantine_max_total=_between(env, "QUARANTINE_MAX_TOTAL", 10_000, 0, 10_000_000),
         quarantine_max_per_peer=_between(env, "QUARANTINE_MAX_PER_PEER", 2_000, 0, 10_000_000),
+        go_live_enforced=_enforced(env),
+        risk_day_zone=_zone(env.str("RISK_DAY_ZONE", default="UTC"), "RISK_DAY_ZONE"),
+        risk_reservation_ttl_seconds=_between(env, "RISK_RESERVATION_TTL_SECONDS", 900, 1, 31 * 86_400),
+        risk_pool_size=_between(env, "RISK_POOL_SIZE", 4, 1, 200),
+        heimdall_eligible_seconds=_between(env, "HEIMDALL_ELIGIBLE_SECONDS", 3600, 1, 31 * 86_400),
+        kpi_from_trades=env.bool("KPI_FROM_TRADES", default=False),
+        retention_enabled=env.bool("RETENTION_ENABLED", default=False),
+        retention_cron_minutes=_between(env, "RETENTION_CRON_MINUTES", 30, 1, 100_000),
+        retention_log_path=env.str("LOG_JSON_PATH", default=None),
+        retention_log_days=_between(env, "RETENTION_LOG_DAYS", 14, 0, 100_000),
+        retention_kpi_days=_between(env, "RETENTION_KPI_DAYS", 400, 0, 100_000),
+        retention_telemetry_days=_between(env, "RETENTION_TELEMETRY_DAYS", 400, 0, 100_000),
+        retention_receipt_days=_between(env, "RETENTION_RECEIPT_DAYS", 90, 0, 100_000),
     )

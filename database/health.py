@@ -44,3 +44,17 @@ def redis_state(url: str | None) -> str:
     except (redis.RedisError, ValueError):
         return "down"
     return "up"
+
+
+def takes_writes(pool: Pool) -> bool:
+    """Whether the database can store anything at all. Raises DatabaseError when it is away."""
+    with pool.transaction(timeout=CHECK_SECONDS) as connection:
+        return bool(QUERIES.health.select_takes_writes(connection))
+
+
+def quarantined(pool: Pool) -> int:
+    """How many alerts wait in quarantine; 0 where there is none."""
+    with pool.transaction(timeout=CHECK_SECONDS) as connection:
+        if not QUERIES.health.select_has_quarantine(connection):
+            return 0
+        return int(QUERIES.health.count_quarantined(connection))

@@ -244,7 +244,10 @@ def stamp(url: str, name: str, folder: Path = MIGRATIONS, *, on_wait: Callable[[
 
 
 def _names_after(name: str, folder: Path) -> list[str]:
+    """Every name after this one, which may be given without its number where that is plain."""
     known = names(folder)
+    named = [one for one in known if one.partition(".")[2] == name]
+    name = named[0] if name not in known and len(named) == 1 else name
     if name not in known:
         raise MigrationError(f"There is no migration {name!r}. Known: {', '.join(known) or 'none'}.")
     return known[known.index(name) + 1 :]

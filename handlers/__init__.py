@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: one file per resource."""
 
-from handlers import docs, health, intake, quarantine, signals, trades
+from handlers import docs, governance, health, intake, quarantine, signals, trades
 from handlers.blueprint import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -10,4 +10,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     quarantine.blueprint,
     intake.blueprint,
     docs.blueprint,
+    *governance.BLUEPRINTS,
 )

@@ -25,6 +25,7 @@ class Services:
 
     settings: Settings
     pool: Pool
+    risk_pool: Pool
     store: DurableStore
     spool: Spool
     tally: Tally
@@ -37,6 +38,7 @@ class Services:
         self.store.close()
         self.caretaker.stop()
         self.pool.close()
+        self.risk_pool.close()
 
 
 def make(settings: Settings, database_url: str) -> Services:
@@ -47,6 +49,7 @@ def make(settings: Settings, database_url: str) -> Services:
     return Services(
         settings=settings,
         pool=pool,
+        risk_pool=Pool(database_url, settings.risk_pool_size),
         store=DurableStore(SignalWriter(database_url), spool, breaker),
         spool=spool,
         tally=tally,

@@ -1,5 +1,9 @@
 """Things a scheduler starts: `python -m jobs run <name>`. To add one: its file, and a line in `JOBS`."""
 
+from jobs import retention, trade_kpis
 from jobs.job import Job
 
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (
+    retention.JOB,
+    trade_kpis.JOB,
+)

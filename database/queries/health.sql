@@ -2,3 +2,17 @@
 -- What has been applied here; asked at every readiness check, so it reads one small table.
 SELECT m.migration_id
 FROM _yoyo_migration AS m;
+
+-- name: select_takes_writes()$
+-- A replica, or a server that was made read-only, answers but stores nothing.
+SELECT current_setting('transaction_read_only') = 'off';
+
+-- name: select_has_quarantine()$
+-- The quarantine belongs to a migration that may not be applied yet.
+SELECT to_regclass('quarantine') IS NOT NULL;
+
+-- name: count_quarantined()$
+-- What waits for somebody to replay or discard it.
+SELECT count(*)
+FROM quarantine AS q
+WHERE q.state = 'waiting';

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from handlers.middleware import access, answers, bodies, headers, request_id
+from handlers.middleware import access, answers, bodies, gate, headers, request_id, trade_feed
 
 
 def install(app: Flask) -> None:
@@ -11,4 +11,6 @@ def install(app: Flask) -> None:
     headers.install(app)
     answers.install(app)
     bodies.install(app)
+    gate.install(app)
     access.install(app)
+    trade_feed.install(app)

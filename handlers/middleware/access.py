@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from flask import Flask, current_app, request
@@ -125,6 +126,28 @@ def _check_admin(settings: Settings, given: str | None) -> None:
     if settings.api_keys and matches(given, settings.api_keys):
         raise Forbidden("This needs the admin key in X-Admin-Key.")
     failures.refuse(Unauthenticated("Invalid X-Admin-Key."))
+
+
+def key_id() -> str:
+    """Which key the request was let in with, for the audit: its kind and eight digits of its hash, never itself."""
+    settings = services().settings
+    admin = request.headers.get("X-Admin-Key")
+    if settings.admin_keys and matches(admin, settings.admin_keys):
+        return _key_id("admin", str(admin))
+    given = _given_key()
+    if settings.api_keys and matches(given, settings.api_keys):
+        return _key_id("api", str(given))
+    return "none"
+
+
+def key_ids(settings: Settings) -> list[str]:
+    """The ids of the keys that are configured now."""
+    admin = [_key_id("admin", key) for key in settings.admin_keys]
+    return [*admin, *(_key_id("api", key) for key in settings.api_keys)]
+
+
+def _key_id(kind: str, key: str) -> str:
+    return f"{kind}:{sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def _given_key() -> str | None:

@@ -54,18 +54,13 @@ def refusal(
     status: int, code: str, message: str, details: tuple[Detail, ...] = (), extra: Mapping[str, Any] | None = None
 ) -> Response:
     """The one shape of an error, with further members where an endpoint promises some."""
-    return answer(
-        {
-            "success": False,
-            "ok": False,
-            "error": message,
-            "code": code,
-            "details": [detail.as_dict() for detail in details],
-            "request_id": current_id(),
-            **(extra or {}),
-        },
-        status,
-    )
+    return refusal_with(status, code, message, details=[detail.as_dict() for detail in details], **(extra or {}))
+
+
+def refusal_with(status: int, code: str, error: str, **more: Any) -> Response:
+    """The one shape of an error, with what its contract adds to it."""
+    shape = {"success": False, "ok": False, "error": error, "code": code, "details": []}
+    return answer({**shape, "request_id": current_id(), **more}, status)
 
 
 def install(app: Flask) -> None:

@@ -1,0 +1,1 @@
+"""The four levers as pure decisions: may a strategy act today?"""
