@@ -13,7 +13,8 @@ from database.writer import SignalWriter
 from errors import SettingsError
 from handlers import middleware
 from handlers.middleware import logs
-from handlers.services import Services, install
+from handlers.services import JobFacts, Services, install
+from jobs import JOBS
 from settings import ROOT, VERSION, Settings, load
 
 
@@ -29,9 +30,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("alertbook", static_folder=None)
     app.config.update(API_TITLE="Alertbook", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
     app.config.update(OPENAPI_URL_PREFIX="/", OPENAPI_JSON_PATH="openapi.json")
-    install(
-        app, Services(settings, Pool(settings.database_url, settings.db_pool_size), SignalWriter(settings.database_url))
-    )
+    pool, writer = Pool(settings.database_url, settings.db_pool_size), SignalWriter(settings.database_url)
+    install(app, Services(settings, pool, writer, tuple(JobFacts(job.name, job.summary, job.nightly) for job in JOBS)))
     api = Api(app)
     for blueprint in handlers.BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from flask import Flask, current_app
 
@@ -13,6 +13,14 @@ from settings import Settings
 _KEY: Final = "alertbook"
 
 
+class JobFacts(NamedTuple):
+    """What the API says about a job that a scheduler starts."""
+
+    name: str
+    summary: str
+    nightly: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """One process's settings, connections and writer."""
@@ -20,6 +28,7 @@ class Services:
     settings: Settings
     pool: Pool
     writer: SignalWriter
+    jobs: tuple[JobFacts, ...] = ()
     started: float = field(default_factory=time.monotonic)
 
 

@@ -2,11 +2,12 @@
 
 from flask import Flask
 
-from handlers.middleware import access, answers, bodies, headers, request_id
+from handlers.middleware import access, answers, bodies, headers, metrics, request_id
 
 
 def install(app: Flask) -> None:
     """Put the middleware around the application."""
+    metrics.install(app)
     request_id.install(app)
     headers.install(app)
     answers.install(app)
