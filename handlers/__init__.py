@@ -1,12 +1,16 @@
 """HTTP in, HTTP out: one file per resource."""
 
-from handlers import docs, health, job_runs, signals, trades
+from handlers import capital, capital_jobs, counts, docs, health, job_runs, signals, telemetry_events, trades
 from handlers.blueprint import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     health.blueprint,
     signals.blueprint,
     trades.blueprint,
+    counts.blueprint,
+    telemetry_events.blueprint,
+    capital.blueprint,
+    capital_jobs.blueprint,
     job_runs.blueprint,
     docs.blueprint,
 )

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, cast
 
 from flask import Flask, current_app
 
+from database.counts import Counter
 from database.pool import Pool
 from database.writer import SignalWriter
 from settings import Settings
@@ -29,7 +30,11 @@ class Services:
     pool: Pool
     writer: SignalWriter
     jobs: tuple[JobFacts, ...] = ()
+    counter: Counter = field(init=False)
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counter", Counter(self.pool))
 
 
 def install(app: Flask, made: Services) -> None:

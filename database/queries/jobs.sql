@@ -2,7 +2,10 @@
 -- The row lease of a job: its holder, or whoever comes after it expired. NULL when another one holds it.
 INSERT INTO job_lease AS l (name, holder, expires_at)
 VALUES (:name, :holder, clock_timestamp() + :seconds * INTERVAL '1 second')
-ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+ON CONFLICT (name) DO UPDATE
+    SET
+        holder = excluded.holder,
+        expires_at = excluded.expires_at
     WHERE l.expires_at <= clock_timestamp() OR l.holder = excluded.holder
 RETURNING l.name;
 
