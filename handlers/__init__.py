@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: one file per resource."""
 
-from handlers import capital, capital_jobs, counts, docs, health, job_runs, signals, telemetry_events, trades
+from handlers import capital, capital_jobs, counts, docs, health, job_runs, notices, signals, telemetry_events, trades
 from handlers.blueprint import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -12,5 +12,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     capital.blueprint,
     capital_jobs.blueprint,
     job_runs.blueprint,
+    notices.blueprint,
     docs.blueprint,
 )
