@@ -34,12 +34,15 @@ def post(url: str, body: str, headers: dict[str, str], *, deadline: float) -> Se
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=deadline)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # a socket's own timeout starts anew with each byte that drips in
-    guard = threading.Timer(deadline, _cut, [connection])
+    late = threading.Event()
+    guard = threading.Timer(deadline, _cut, [connection, late])
     guard.daemon = True
     guard.start()
     try:
         connection.request("POST", path, body.encode(), {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
+        if late.is_set():  # what was cut off may still read as an answer
+            return Sent(None, "no answer in time")
         error = "" if 200 <= response.status < 300 else f"answered {response.status}"
         return Sent(response.status, error, _seconds(response.getheader("Retry-After")))
     except (OSError, http.client.HTTPException, ValueError) as fault:
@@ -50,7 +53,8 @@ def post(url: str, body: str, headers: dict[str, str], *, deadline: float) -> Se
         connection.close()
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()
     sock = connection.sock
     if sock is not None:
         with suppress(OSError):
