@@ -31,7 +31,7 @@ _NOTIFY_SCHEMES: Final = tuple(
     f"{form}{scheme}://" for form in ("", "discord+", "slack+", "telegram+") for scheme in ("http", "https")
 )
 #: Where the builder may write below BUILDER_ROOT.
-_BUILDER_FOLDERS: Final = ["app", "docs", "reports", "tests", "tools"]
+_BUILDER_FOLDERS: Final = ["app", "database", "docs", "handlers", "jobs", "reports", "state", "tests", "tools"]
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 

@@ -1,6 +1,18 @@
 """HTTP in, HTTP out: one file per resource."""
 
-from handlers import capital, capital_jobs, counts, docs, health, job_runs, notices, signals, telemetry_events, trades
+from handlers import (
+    builder,
+    capital,
+    capital_jobs,
+    counts,
+    docs,
+    health,
+    job_runs,
+    notices,
+    signals,
+    telemetry_events,
+    trades,
+)
 from handlers.blueprint import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -11,6 +23,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     telemetry_events.blueprint,
     capital.blueprint,
     capital_jobs.blueprint,
+    builder.blueprint,
     job_runs.blueprint,
     notices.blueprint,
     docs.blueprint,

@@ -24,28 +24,23 @@ class Receiver:
         return [json.loads(body) for _, body in self.requests]
 
 
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver that listens while the block runs."""
-    receiver = Receiver()
-
+def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.requests.append((headers, body))
-            if receiver.mood == "break":
-                return
-            if receiver.mood == "hang":
+            if isinstance(receiver.mood, int):
+                self._answer(receiver.mood, headers.get("webhook-id", body))
+            elif receiver.mood == "hang":
                 receiver.let_go.wait(30)
-                return
-            if receiver.mood == "drip":
+            elif receiver.mood == "drip":
                 self._drip()
-                return
-            assert isinstance(receiver.mood, int)
-            if receiver.mood < 300:
-                receiver.taken.append(headers.get("webhook-id", body))
-            self.send_response(receiver.mood)
+
+        def _answer(self, status: int, identity: str) -> None:
+            if status < 300:
+                receiver.taken.append(identity)
+            self.send_response(status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", "0")
@@ -63,7 +58,14 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return Handler
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver that listens while the block runs."""
+    receiver = Receiver()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(receiver))
     server.daemon_threads = True
     receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook?key=very-secret-key"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
