@@ -1,7 +1,10 @@
 """Environment to one frozen Settings; the only reader of os.environ."""
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +32,11 @@ PLATFORM_VARIABLES: Final = (
 TRADINGVIEW_ADDRESSES: Final = ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
 #: What ENV or APP_ENV says where the go-live switch is enforced.
 PRODUCTION: Final = frozenset({"prod", "production", "live"})
+_NOTIFY_SCHEMES: Final = tuple(
+    f"{form}{scheme}://" for form in ("", "discord+", "slack+", "telegram+") for scheme in ("http", "https")
+)
+#: Where the builder may write below BUILDER_ROOT.
+_BUILDER_FOLDERS: Final = ["app", "database", "docs", "handlers", "jobs", "reports", "state", "tests", "tools"]
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -79,6 +87,15 @@ class Settings:
     retention_kpi_days: int
     retention_telemetry_days: int
     retention_receipt_days: int
+    # capital and what is scheduled
+    freeze_drawdown_pct: Decimal
+    forecast_monthly_yield: Decimal
+    capital_base_currency: str
+    notify_urls: tuple[str, ...]
+    notify_signing_secret: str | None
+    builder_root: Path | None
+    builder_allowed: tuple[str, ...]
+    research_fetch: bool
 
     @property
     def on_loopback(self) -> bool:
@@ -243,4 +260,60 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         retention_kpi_days=_between(env, "RETENTION_KPI_DAYS", 400, 0, 100_000),
         retention_telemetry_days=_between(env, "RETENTION_TELEMETRY_DAYS", 400, 0, 100_000),
         retention_receipt_days=_between(env, "RETENTION_RECEIPT_DAYS", 90, 0, 100_000),
+        **_capital(env),
     )
+
+
+def _fraction(env: Env, name: str, default: str, high: str) -> Decimal:
+    text: str = env.str(name, default=default)
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or not 0 < value <= Decimal(high):
+        raise SettingsError(f"{name} is {text!r}: set a fraction above 0 and up to {high}, such as {default}.")
+    return value
+
+
+def _capital(env: Env) -> dict[str, Any]:
+    """Settings of capital, notices, builder and research."""
+    currency: str = env.str("CAPITAL_BASE_CURRENCY", default="CAD").strip().upper()
+    if not (3 <= len(currency) <= 12 and currency.isascii() and currency.isalnum()):
+        raise SettingsError(f"CAPITAL_BASE_CURRENCY is {currency!r}: set a currency's code, such as CAD.")
+    listed: list[str] = env.list("NOTIFY_WEBHOOK_URLS", default=[])
+    urls = tuple(url.strip() for url in listed if url.strip())
+    for url in urls:
+        if not url.startswith(_NOTIFY_SCHEMES):
+            raise SettingsError(
+                "NOTIFY_WEBHOOK_URLS holds an address that is none: set addresses that start with http:// or https:// "
+                "(or discord+https://, slack+https://, telegram+https:// to choose the form), separated by commas."
+            )
+    root: str | None = env.str("BUILDER_ROOT", default=None)
+    if root is not None and not Path(root).is_dir():
+        raise SettingsError("BUILDER_ROOT is no folder: set the folder below which the builder may write, or unset it.")
+    folders: list[str] = env.list("BUILDER_ALLOWED", default=_BUILDER_FOLDERS)
+    return {
+        "freeze_drawdown_pct": _fraction(env, "FREEZE_DRAWDOWN_PCT", "0.02", "1"),
+        "forecast_monthly_yield": _fraction(env, "FORECAST_MONTHLY_YIELD", "0.04", "10"),
+        "capital_base_currency": currency,
+        "notify_urls": urls,
+        "notify_signing_secret": _signing_secret(env.str("NOTIFY_SIGNING_SECRET", default=None)),
+        "builder_root": None if root is None else Path(root).resolve(),
+        "builder_allowed": tuple(folder.strip().strip("/") for folder in folders),
+        "research_fetch": env.bool("RESEARCH_FETCH", default=False),
+    }
+
+
+def _signing_secret(secret: str | None) -> str | None:
+    if secret is None:
+        return None
+    try:
+        key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if not 24 <= len(key) <= 64:
+        raise SettingsError(
+            "NOTIFY_SIGNING_SECRET is no Standard Webhooks secret: set whsec_ followed by 24 to 64 random bytes in "
+            "base64, such as the output of `openssl rand -base64 32`."
+        )
+    return secret.strip()

@@ -11,7 +11,8 @@ import handlers
 from errors import SettingsError
 from handlers import middleware
 from handlers.middleware import logs
-from handlers.services import install, make
+from handlers.services import JobFacts, install, make
+from jobs import JOBS
 from settings import ROOT, VERSION, Settings, load
 
 
@@ -27,7 +28,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("alertbook", static_folder=None)
     app.config.update(API_TITLE="Alertbook", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
     app.config.update(OPENAPI_URL_PREFIX="/", OPENAPI_JSON_PATH="openapi.json")
-    install(app, make(settings, settings.database_url))
+    jobs = tuple(JobFacts(job.name, job.summary, job.nightly) for job in JOBS)
+    install(app, make(settings, settings.database_url, jobs))
     api = Api(app)
     for blueprint in handlers.BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -3,11 +3,12 @@
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from flask import Flask, current_app
 
 from database.caretaker import Caretaker
+from database.counts import Counter
 from database.durable import Breaker, DurableStore
 from database.pool import Pool
 from database.receipts import Tally
@@ -17,6 +18,14 @@ from settings import Settings
 from state.failures import Blocked
 
 _KEY: Final = "alertbook"
+
+
+class JobFacts(NamedTuple):
+    """What the API says about a job that a scheduler starts."""
+
+    name: str
+    summary: str
+    nightly: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,8 @@ class Services:
     spool: Spool
     tally: Tally
     caretaker: Caretaker
+    counter: Counter
+    jobs: tuple[JobFacts, ...] = ()
     blocked: Blocked = field(default_factory=Blocked)
     started: float = field(default_factory=time.monotonic)
 
@@ -41,7 +52,7 @@ class Services:
         self.risk_pool.close()
 
 
-def make(settings: Settings, database_url: str) -> Services:
+def make(settings: Settings, database_url: str, jobs: tuple[JobFacts, ...] = ()) -> Services:
     """One process's services; nothing is connected and nothing runs yet."""
     pool = Pool(database_url, settings.db_pool_size)
     max_age = timedelta(hours=settings.spool_max_age_hours)
@@ -54,6 +65,8 @@ def make(settings: Settings, database_url: str) -> Services:
         spool=spool,
         tally=tally,
         caretaker=Caretaker(pool, spool, breaker, tally),
+        counter=Counter(pool),
+        jobs=jobs,
     )
 
 

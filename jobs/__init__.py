@@ -1,9 +1,11 @@
 """Things a scheduler starts: `python -m jobs run <name>`. To add one: its file, and a line in `JOBS`."""
 
-from jobs import retention, trade_kpis
+from jobs import deliver_notices, nightly_capital, retention, trade_kpis
 from jobs.job import Job
 
 JOBS: tuple[Job, ...] = (
     retention.JOB,
     trade_kpis.JOB,
+    deliver_notices.JOB,
+    nightly_capital.JOB,
 )

@@ -2,11 +2,12 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 
 import click
 
-from errors import SettingsError
-from jobs import JOBS
+from errors import AlertbookError, SettingsError
+from jobs import JOBS, running
 from settings import load
 from state import jsontext
 
@@ -30,11 +31,13 @@ def run_job(name: str, arguments: tuple[str, ...]) -> None:
     """Run one job now; its exit code tells how it ended."""
     job = next(job for job in JOBS if job.name == name)
     try:
-        settings = load(os.environ)
+        outcome = running.run(job, load(os.environ), arguments, now=datetime.now(UTC))
     except SettingsError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    outcome = job.run(settings, arguments)
+    except AlertbookError as error:
+        click.echo(f"{name} failed: {error.message}", err=True)
+        sys.exit(1)
     click.echo(jsontext.dump({"job": name, "exit_code": outcome.exit_code, **outcome.result}))
     sys.exit(outcome.exit_code)
 

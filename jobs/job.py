@@ -17,8 +17,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. `run` takes the settings and the words that follow the job's name on the command line."""
+    """One job. `run` takes the settings and the words that follow the job's name on the command line.
+
+    A `nightly` one runs once per New York day that is over: it gets the day ("2026-01-31") as its only word, and one
+    missed day is caught up. `leased` is False for a job that may run several times at once; its runs are not recorded.
+    """
 
     name: str
     summary: str
     run: Callable[[Settings, Sequence[str]], Outcome]
+    nightly: bool = False
+    leased: bool = True

@@ -2,11 +2,12 @@
 
 from flask import Flask
 
-from handlers.middleware import access, answers, bodies, gate, headers, request_id, trade_feed
+from handlers.middleware import access, answers, bodies, gate, headers, metrics, request_id, trade_feed
 
 
 def install(app: Flask) -> None:
     """Put the middleware around the application."""
+    metrics.install(app)
     request_id.install(app)
     headers.install(app)
     answers.install(app)

@@ -87,6 +87,11 @@ def matches(given: str | None, keys: Iterable[str]) -> bool:
     return right
 
 
+def require(role: Role) -> None:
+    """Within a view: what the request asks for needs this role too. Raises Unauthenticated or Forbidden."""
+    _check(role, services().settings)
+
+
 def install(app: Flask) -> None:
     """Check each request against its route's declaration."""
 
