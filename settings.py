@@ -1,5 +1,6 @@
 """Environment to one frozen Settings; the only reader of os.environ."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,12 @@ PLATFORM_VARIABLES: Final = (
 )
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
+CORS_DEFAULT: Final = (
+    "http://localhost:3000, http://localhost:3001, https://deltadyno.github.io, https://*.vercel.app, "
+    "https://*.netlify.app"
+)
+_ORIGIN: Final = re.compile(r"https?://(\*\.(?=[a-z0-9-]+\.))?([a-z0-9-]+\.)*[a-z0-9-]+(:[0-9]{1,5})?")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -50,6 +57,12 @@ class Settings:
 
     db_pool_size: int
     log_level: str
+
+    # trading telemetry
+    cors_origins: tuple[str, ...]
+    telemetry_stale_seconds: int
+    #: strategy id or name ("*": any other) to telemetry profile
+    strategy_profiles: tuple[tuple[str, int], ...]
 
     @property
     def on_loopback(self) -> bool:
@@ -126,6 +139,34 @@ def _database_url(url: str | None, name: str) -> str | None:
     return url
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    """The origins whose pages may read metrics; "none" for none."""
+    origins = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    if origins == ("none",):
+        return ()
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"CORS_ORIGINS holds {origin!r}: set origins such as https://desk.example or https://*.vercel.app, "
+                "separated by commas, or none."
+            )
+    return origins
+
+
+def _profiles(text: str) -> tuple[tuple[str, int], ...]:
+    """Strategy to telemetry profile, from "strategy=number, other=number"."""
+    found: dict[str, int] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, number = (piece.strip() for piece in part.rpartition("="))
+        if not (name and equals and number.isascii() and number.isdigit() and len(number) < 19) or name in found:
+            raise SettingsError(
+                f"TELEMETRY_STRATEGY_PROFILES holds {part!r}: set strategy=profile pairs, such as NQ_BREAKOUT=1, ES=2, "
+                "each strategy once (* stands for every other one)."
+            )
+        found[name] = int(number)
+    return tuple(found.items())
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read and validate the settings. Raises SettingsError with a sentence that says what to set."""
     env = _Given(environ)
@@ -159,4 +200,8 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         session_secret=env.str("SESSION_SECRET", default=None),
         db_pool_size=_between(env, "DB_POOL_SIZE", 10, 2, 200),
         log_level=env.str("LOG_LEVEL", default="INFO").upper(),
+        # trading telemetry
+        cors_origins=_origins(env.str("CORS_ORIGINS", default=CORS_DEFAULT)),
+        telemetry_stale_seconds=_between(env, "TELEMETRY_STALE_SECONDS", 300, 1, 31_536_000),
+        strategy_profiles=_profiles(env.str("TELEMETRY_STRATEGY_PROFILES", default="")),
     )

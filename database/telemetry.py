@@ -46,17 +46,14 @@ def insert_batch(pool: Pool, rows: Sequence[Row], *, batch_id: str, body_hash: s
             for profile_id, count in sorted(counts.items())
         ]
         claimed = {row.profile_id for row in QUERIES.telemetry.insert_batches(connection, rows=jsontext.dump(claims))}
+        _insert_rows(connection, [row for row in rows if row.profile_id in claimed], now)
         if claimed == counts.keys():
-            _insert_rows(connection, rows, now)
             return StoredBatch(len(rows), duplicate=False)
-        return _find_first(connection, sorted(counts), batch_id, body_hash)
-
-
-def _find_first(connection: Connection, profiles: list[int], batch_id: str, body_hash: str) -> StoredBatch:
-    firsts = list(QUERIES.telemetry.select_batches(connection, profile_ids=profiles, batch_id=batch_id))
-    if any(first.body_hash != body_hash for first in firsts):
-        raise Conflict("This X-Batch-Id came before with other records.", code="BATCH_ID_REUSED")
-    return StoredBatch(sum(first.accepted for first in firsts), duplicate=True)
+        # Of this transaction's own claims and those of the earlier delivery.
+        known = list(QUERIES.telemetry.select_batches(connection, profile_ids=sorted(counts), batch_id=batch_id))
+        if any(claim.body_hash != body_hash for claim in known):
+            raise Conflict("This X-Batch-Id came before with other records.", code="BATCH_ID_REUSED")
+        return StoredBatch(sum(claim.accepted for claim in known), duplicate=True)
 
 
 def _insert_rows(connection: Connection, rows: Sequence[Row], now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from handlers.middleware import access, answers, bodies, headers, request_id
+from handlers.middleware import access, answers, bodies, cors, headers, request_id
 
 
 def install(app: Flask) -> None:
@@ -11,4 +11,5 @@ def install(app: Flask) -> None:
     headers.install(app)
     answers.install(app)
     bodies.install(app)
+    cors.install(app)
     access.install(app)

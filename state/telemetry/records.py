@@ -202,26 +202,28 @@ def _outcome(reader: _Reader) -> dict[str, Any]:
         multiplier = aside.maybe("multiplier")
     if side.lower() not in (LONG, SHORT):
         raise RecordError(f"side must be {LONG} or {SHORT}")
-    prices = {
-        "entry_price": reader.needed("entry_price"),
-        "exit_price": reader.needed("exit_price"),
-        "quantity": _above_zero("quantity", reader.needed("quantity")),
-        "multiplier": _above_zero("multiplier", Decimal(1) if multiplier is None else multiplier),
-        "signal_price": reader.maybe("signal_price"),
-        "entry_time": reader.instant("entry_time"),
-        "exit_time": reader.instant("exit_time"),
-    }
-    if prices["exit_time"] < prices["entry_time"]:
-        raise RecordError("exit_time lies before entry_time")
-    return {
+    columns = {
         "symbol": reader.text("symbol"),
         "trade_type": "breakout",
         "bar_strength": reader.maybe("bar_strength", low=0, high=1),
         "direction": reader.maybe_text("direction", 50),
         "exit_reason": reader.maybe_text("exit_reason") or aside.maybe_text("exit_reason"),
         "metadata": metadata,
-        **closed_trade(side=side.lower(), **prices),
     }
+    entry_time, exit_time = reader.instant("entry_time"), reader.instant("exit_time")
+    if exit_time < entry_time:
+        raise RecordError("exit_time lies before entry_time")
+    money = closed_trade(
+        side=side.lower(),
+        entry_price=reader.needed("entry_price"),
+        exit_price=reader.needed("exit_price"),
+        quantity=_above_zero("quantity", reader.needed("quantity")),
+        multiplier=_above_zero("multiplier", Decimal(1) if multiplier is None else multiplier),
+        signal_price=reader.maybe("signal_price"),
+        entry_time=entry_time,
+        exit_time=exit_time,
+    )
+    return {**columns, **money}
 
 
 def _above_zero(name: str, value: Decimal) -> Decimal:
