@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from database.driver import Connection
@@ -108,7 +108,3 @@ def mark_hours(connection: Connection, moments: Iterable[tuple[int, datetime]]) 
             connection, profile_ids=[profile_id for profile_id, _ in hours], hours=[hour for _, hour in hours]
         )
 
-
-def since(now: datetime, days: int) -> datetime:
-    """The start of a window of this many days."""
-    return now - timedelta(days=days)
