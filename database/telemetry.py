@@ -107,4 +107,3 @@ def mark_hours(connection: Connection, moments: Iterable[tuple[int, datetime]]) 
         QUERIES.telemetry.insert_dirty_hours(
             connection, profile_ids=[profile_id for profile_id, _ in hours], hours=[hour for _, hour in hours]
         )
-
