@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -38,6 +39,12 @@ _NOTIFY_SCHEMES: Final = tuple(
 #: Where the builder may write below BUILDER_ROOT.
 _BUILDER_FOLDERS: Final = ["app", "database", "docs", "handlers", "jobs", "reports", "state", "tests", "tools"]
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+
+CORS_DEFAULT: Final = (
+    "http://localhost:3000, http://localhost:3001, https://deltadyno.github.io, https://*.vercel.app, "
+    "https://*.netlify.app"
+)
+_ORIGIN: Final = re.compile(r"https?://(\*\.(?=[a-z0-9-]+\.))?([a-z0-9-]+\.)*[a-z0-9-]+(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +103,11 @@ class Settings:
     builder_root: Path | None
     builder_allowed: tuple[str, ...]
     research_fetch: bool
+    # trading telemetry
+    cors_origins: tuple[str, ...]
+    telemetry_stale_seconds: int
+    #: strategy id or name ("*": any other) to telemetry profile
+    strategy_profiles: tuple[tuple[str, int], ...]
 
     @property
     def on_loopback(self) -> bool:
@@ -205,6 +217,34 @@ def _spool_dir(env: Env, platform: str | None, data_dir: Path) -> Path | None:
     return None if platform else data_dir / "spool"
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    """The origins whose pages may read metrics; "none" for none."""
+    origins = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    if origins == ("none",):
+        return ()
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"CORS_ORIGINS holds {origin!r}: set origins such as https://desk.example or https://*.vercel.app, "
+                "separated by commas, or none."
+            )
+    return origins
+
+
+def _profiles(text: str) -> tuple[tuple[str, int], ...]:
+    """Strategy to telemetry profile, from "strategy=number, other=number"."""
+    found: dict[str, int] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, number = (piece.strip() for piece in part.rpartition("="))
+        if not (name and equals and number.isascii() and number.isdigit() and len(number) < 19) or name in found:
+            raise SettingsError(
+                f"TELEMETRY_STRATEGY_PROFILES holds {part!r}: set strategy=profile pairs, such as NQ_BREAKOUT=1, ES=2, "
+                "each strategy once (* stands for every other one)."
+            )
+        found[name] = int(number)
+    return tuple(found.items())
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read and validate the settings. Raises SettingsError with a sentence that says what to set."""
     env = _Given(environ)
@@ -260,6 +300,10 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         retention_kpi_days=_between(env, "RETENTION_KPI_DAYS", 400, 0, 100_000),
         retention_telemetry_days=_between(env, "RETENTION_TELEMETRY_DAYS", 400, 0, 100_000),
         retention_receipt_days=_between(env, "RETENTION_RECEIPT_DAYS", 90, 0, 100_000),
+        # trading telemetry
+        cors_origins=_origins(env.str("CORS_ORIGINS", default=CORS_DEFAULT)),
+        telemetry_stale_seconds=_between(env, "TELEMETRY_STALE_SECONDS", 300, 1, 31_536_000),
+        strategy_profiles=_profiles(env.str("TELEMETRY_STRATEGY_PROFILES", default="")),
         **_capital(env),
     )
 

@@ -16,7 +16,9 @@ from handlers import (
     quarantine,
     research,
     signals,
+    telemetry,
     telemetry_events,
+    telemetry_metrics,
     trades,
 )
 from handlers.blueprint import Blueprint
@@ -38,5 +40,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     playbooks.blueprint,
     database_admin.blueprint,
     *governance.BLUEPRINTS,
+    telemetry.blueprint,
+    telemetry_metrics.blueprint,
     docs.blueprint,
 )

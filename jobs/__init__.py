@@ -1,6 +1,6 @@
 """Things a scheduler starts: `python -m jobs run <name>`. To add one: its file, and a line in `JOBS`."""
 
-from jobs import deliver_notices, nightly_capital, retention, trade_kpis
+from jobs import deliver_notices, nightly_capital, retention, telemetry_aggregates, trade_kpis
 from jobs.job import Job
 
 JOBS: tuple[Job, ...] = (
@@ -8,4 +8,5 @@ JOBS: tuple[Job, ...] = (
     trade_kpis.JOB,
     deliver_notices.JOB,
     nightly_capital.JOB,
+    telemetry_aggregates.JOB,
 )

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from handlers.middleware import access, answers, bodies, gate, headers, metrics, request_id, trade_feed
+from handlers.middleware import access, answers, bodies, cors, gate, headers, metrics, request_id, trade_feed
 
 
 def install(app: Flask) -> None:
@@ -12,6 +12,7 @@ def install(app: Flask) -> None:
     headers.install(app)
     answers.install(app)
     bodies.install(app)
+    cors.install(app)
     gate.install(app)
     access.install(app)
     trade_feed.install(app)

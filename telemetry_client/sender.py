@@ -1,0 +1,384 @@
+"""The one thread that sends what was recorded: batches, retries, the spool, and the accounts of it all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import sys
+import threading
+import time
+from collections import deque
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from telemetry_client import checks
+from telemetry_client.counting import Tally
+from telemetry_client.spool import Batch, Spool, new_batch
+from telemetry_client.storage import Receipt, Refused, Storage, Unreachable
+
+log = logging.getLogger("telemetry_client")
+
+POLL_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 15.0
+#: When much has piled up, batches grow to this many records.
+BIG_BATCH = 1000
+BATCH_BYTES = 4 * 1024 * 1024
+LINE_BYTES = 64 * 1024
+#: What a storage of somebody's own or an odd value may raise; the thread goes on.
+FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_ACCOUNTS = ("sent", "rejected", "refused", "spooled", "lost", "batches", "resent", "resent_rejected")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+Record = dict[str, Any]
+
+
+def _plain(value: Any) -> Any:
+    """What json cannot write by itself: exact numbers as text, times in ISO 8601, numpy's numbers as Python's."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if hasattr(value, "__index__"):
+        return int(value)
+    if hasattr(value, "__float__"):
+        return float(value)
+    return str(value)
+
+
+def as_line(record: Record) -> str:
+    """One record as a line of JSON, without the fields that hold nothing. Raises ValueError or TypeError."""
+    told = {name: value for name, value in record.items() if value is not None}
+    if isinstance(told["timestamp"], int):  # nanoseconds, taken when the call was made
+        told["timestamp"] = (_EPOCH + timedelta(microseconds=told["timestamp"] // 1000)).isoformat()
+    return json.dumps(told, default=_plain, allow_nan=False, separators=(",", ":"))
+
+
+class Sender:
+    """Owns the queue. The recording side only appends to it and counts; everything else happens in the thread."""
+
+    def __init__(
+        self, storage: Storage, batch_size: int, interval: float, spool: Spool | None, name: str = "telemetry"
+    ) -> None:
+        self.storage = storage
+        self.batch_size = batch_size
+        self.interval = interval
+        self.spool = spool
+        self.name = name
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with nothing: at first, and in the child of a fork, whose parent sends what it recorded itself."""
+        #: what was recorded, as it came; the recording side appends, whoever holds the books takes
+        self.raw: deque[tuple[Any, ...]] = deque()
+        #: what was found to be in order
+        self.queue: deque[Record] = deque()
+        self.queued = Tally()
+        self.dropped = Tally()
+        self.invalid = Tally()
+        self.reasons: dict[str, Tally] = {}
+        self.started = self.closed = False
+        self.accounts = dict.fromkeys(_ACCOUNTS, 0)
+        self.failures = 0
+        self.last_error: str | None = None
+        self._settled = self._left_out = 0
+        self._current: Batch | None = None
+        self._from_spool: deque[Batch] = deque()
+        self._taken: list[str] = []
+        self._told_invalid = self._told_dropped = False
+        self._starting = threading.Lock()
+        #: held by whoever moves batches and their accounts; the recording side never asks for it
+        self._books = threading.Lock()
+        self._closing = threading.Event()
+        self._urgent = threading.Event()
+        self._abandoned = False
+        self._give_up_at = float("inf")
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread, unless somebody is just doing so. Never waits for another thread's start."""
+        if not self._starting.acquire(False):
+            return
+        try:
+            if not self.started and not self._closing.is_set():
+                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+                self._thread.start()
+                self.started = True
+        except RuntimeError:
+            self._thread = None  # the interpreter is on its way out: close() keeps what there is
+        finally:
+            self._starting.release()
+
+    def _run(self) -> None:
+        try:
+            self._take_spooled()
+            last = time.monotonic()
+            while not (self._closing.is_set() and not self._waiting()):
+                self._report()
+                if self._abandoned or time.monotonic() > self._give_up_at:
+                    return
+                with self._books:
+                    batch = None if self._abandoned else self._next_batch(time.monotonic() - last >= self.interval)
+                if batch is None:
+                    self._closing.wait(POLL_SECONDS)
+                    continue
+                last = time.monotonic()
+                self._deliver(batch)
+            self._report()
+        finally:
+            self.started = False
+
+    def _waiting(self) -> bool:
+        return bool(self.raw or self.queue or self._from_spool or self._current)
+
+    def _next_batch(self, is_due: bool) -> Batch | None:
+        """The batch that is to go now: an unfinished one, one of the spool, or what the queue has when it is time."""
+        if self._current is not None:
+            return self._current
+        if self._from_spool:
+            self._current = self._from_spool[0]
+            return self._current
+        self._sift()
+        waiting = len(self.queue)
+        hurried = self._closing.is_set() or self._urgent.is_set()
+        if waiting == 0:
+            self._urgent.clear()
+            return None
+        if waiting < self.batch_size and not is_due and not hurried:
+            return None
+        much = waiting >= 4 * self.batch_size
+        self._current = self._cut(max(BIG_BATCH, self.batch_size) if much else self.batch_size)
+        return self._current
+
+    def _sift(self) -> None:
+        """Look at what was recorded since: what is wrong is counted, the rest waits to be sent."""
+        for _ in range(len(self.raw)):
+            record = checks.record_of(self.raw[0])
+            try:
+                wrong = checks.wrong(record)
+            except FAULTS as error:
+                wrong = f"a value cannot be judged ({type(error).__name__})"
+            if wrong is None:
+                self.queue.append(record)
+            else:
+                self._leave_out(wrong)
+            self.raw.popleft()
+
+    def _cut(self, most: int) -> Batch | None:
+        """Take up to `most` records off the queue; those that cannot be written as JSON are counted as invalid."""
+        lines: list[str] = []
+        size = 0
+        while self.queue and len(lines) < min(most, 5000) and size < BATCH_BYTES:
+            try:
+                line = as_line(self.queue[0])
+            except (*FAULTS, RecursionError) as error:
+                line = self._leave_out(f"a value cannot be written as JSON ({type(error).__name__})")
+            if len(line) > LINE_BYTES:
+                line = self._leave_out(f"a record has more than {LINE_BYTES} bytes")
+            if line:
+                lines.append(line)
+                size += len(line)
+            self.queue.popleft()
+        return new_batch(lines) if lines else None
+
+    def _leave_out(self, reason: str) -> str:
+        """Count a record of the queue as invalid. Returns the line that stands for it: none."""
+        self.count_invalid(reason)
+        self._left_out += 1
+        self._settled += 1
+        return ""
+
+    def _deliver(self, batch: Batch) -> None:
+        """Send one batch, again and again, until it is settled, or until the sender must give up."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self._abandoned and time.monotonic() <= self._give_up_at:
+            try:
+                receipt = self.storage.send(batch.batch_id, batch.body, batch.count)
+            except Refused as error:
+                log.error("telemetry: a batch of %d records was refused: %s", batch.count, error)
+                self._settle(batch, None)
+                return
+            except Unreachable as error:
+                self._note_failure(str(error))
+                wait = max(pause, error.retry_after or 0.0)
+            except FAULTS as error:
+                self._note_failure(f"{type(error).__name__}: {error}")
+                wait = pause
+            else:
+                self._settle(batch, receipt)
+                return
+            self._pause(min(wait, LONGEST_PAUSE_SECONDS) * random.uniform(0.7, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _note_failure(self, error: str) -> None:
+        if self.failures == 0:
+            log.warning("telemetry: cannot send now, will go on trying: %s", error)
+        self.failures += 1
+        self.last_error = error
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before the next try; somebody who closes or flushes makes it short."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            hurried = self._closing.is_set() or self._urgent.is_set()
+            time.sleep(POLL_SECONDS)
+            if hurried:
+                return
+
+    def _settle(self, batch: Batch, receipt: Receipt | None) -> None:
+        """Enter into the accounts what became of a batch; None: it was refused as a whole."""
+        rejected = batch.count if receipt is None else len(receipt.rejected)
+        if receipt is not None and rejected:
+            log.warning("telemetry: the server rejected %d records, first: %s", rejected, receipt.rejected[0])
+        with self._books:
+            if self._abandoned:
+                return
+            self._current = None
+            self.accounts["batches"] += receipt is not None
+            if self._from_spool and self._from_spool[0] is batch:
+                self._from_spool.popleft()
+                self.accounts["resent"] += batch.count - rejected
+                self.accounts["resent_rejected"] += rejected
+                if not self._from_spool:
+                    self._clear_taken()
+                return
+            self.accounts["sent"] += batch.count - rejected
+            self.accounts["refused" if receipt is None else "rejected"] += rejected
+            self._settled += batch.count
+
+    def _take_spooled(self) -> None:
+        if self.spool is None:
+            return
+        try:
+            for name, batches in self.spool.take():
+                self._taken.append(name)
+                self._from_spool.extend(batches)
+        except OSError as error:
+            log.error("telemetry: the spool cannot be read: %s", error)
+        if not self._from_spool:
+            self._clear_taken()
+
+    def _clear_taken(self) -> None:
+        for name in self._taken:
+            try:
+                Spool.done(name)
+            except OSError as error:
+                log.error("telemetry: a spool file that was sent cannot be removed: %s", error)
+        self._taken = []
+
+    def count_invalid(self, reason: str) -> None:
+        """Count a record that is not sent. No lock, no log: the thread reports it."""
+        self.reasons.setdefault(reason, Tally()).add()
+        self.invalid.add()
+
+    def _report(self) -> None:
+        """One log line for the first invalid record and one for the first that found the queue full."""
+        if not self._told_invalid and self.invalid.value:
+            self._told_invalid = True
+            log.warning("telemetry: records are invalid and not sent, see stats(): %s", next(iter(self.reasons)))
+        if not self._told_dropped and self.dropped.value:
+            self._told_dropped = True
+            log.warning("telemetry: the queue is full and records are dropped, see stats()")
+
+    def flush(self, timeout: float | None) -> bool:
+        """Send what was recorded until now; whether all of it was settled within `timeout` seconds."""
+        target = self.queued.value
+        give_up = float("inf") if timeout is None else time.monotonic() + timeout
+        while self._settled < target:
+            if self.closed or time.monotonic() >= give_up:
+                return False
+            if not self.started:
+                self.start()
+            self._urgent.set()
+            time.sleep(0.005)
+        return True
+
+    def close(self, timeout: float) -> None:
+        """Send for at most `timeout` seconds, then keep or count what is left. The second call does nothing."""
+        if self.closed:
+            return
+        if self._waiting() and not self.started:
+            self.start()
+        self.closed = True
+        self._give_up_at = time.monotonic() + timeout
+        self._closing.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        with self._books:
+            self._abandoned = True
+            self._keep_rest()
+        self._report()
+        if thread is None or not thread.is_alive():
+            self.storage.close()
+
+    def _keep_rest(self) -> None:
+        """What could not be sent goes to the spool; without one, or when it cannot be written, it is lost."""
+        older = list(self._from_spool)
+        newer = [self._current] if self._current is not None and self._current not in older else []
+        self._sift()
+        while self.queue:
+            batch = self._cut(BIG_BATCH)
+            if batch is not None:
+                newer.append(batch)
+        self._current = None
+        self._from_spool.clear()
+        if not (older or newer):
+            return
+        count = sum(batch.count for batch in newer)
+        kept = self._keep(older + newer)
+        self.accounts["spooled" if kept else "lost"] += count
+        log.warning(
+            "telemetry: %d records could not be sent and %s", count, "wait in the spool" if kept else "are lost"
+        )
+
+    def _keep(self, batches: list[Batch]) -> bool:
+        """Write batches to the spool, in place of the files that some of them came from; whether that went well."""
+        if self.spool is None:
+            return False
+        try:
+            self.spool.write(batches)
+        except OSError as error:
+            log.error("telemetry: the spool cannot be written: %s", error)
+            return False
+        self._clear_taken()
+        return True
+
+    def stats(self) -> dict[str, Any]:
+        """The accounts, in records.
+
+        recorded (calls) = sent + rejected + refused + queued + dropped + invalid + spooled + lost. `resent` and
+        `resent_rejected` are of an earlier run's spool; `batches` counts deliveries, `failures` tries that failed.
+        """
+        with self._books:
+            if not self.closed:
+                self._sift()
+            accounts, settled, left_out = dict(self.accounts), self._settled, self._left_out
+            queued, invalid = self.queued.value, self.invalid.value
+        return {
+            "recorded": queued + self.dropped.value + invalid - left_out,
+            "queued": max(0, queued - settled - accounts["spooled"] - accounts["lost"]),
+            "dropped": self.dropped.value,
+            "invalid": invalid,
+            "invalid_reasons": {reason: tally.value for reason, tally in list(self.reasons.items())},
+            **accounts,
+            "failures": self.failures,
+            "last_error": self.last_error,
+        }
+
+
+def in_child_of_multiprocessing() -> bool:
+    """Whether this process ends by multiprocessing's own way, which does not run what atexit holds."""
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
