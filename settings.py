@@ -1,9 +1,11 @@
 """Environment to one frozen Settings; the only reader of os.environ."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytz
 from environs import Env, EnvError, EnvValidationError
@@ -50,6 +52,17 @@ class Settings:
 
     db_pool_size: int
     log_level: str
+
+    # daily snapshots and the job that posts them
+    signing_secrets: tuple[str, ...]
+    alertbook_url: str
+    snapshot_endpoint: str
+    sync_database_url: str | None
+    target_database_url: str | None
+    mv_kpi_table: str
+    mv_series_table: str
+    mv_extremes_table: str
+    mv_portfolio_table: str
 
     @property
     def on_loopback(self) -> bool:
@@ -126,6 +139,31 @@ def _database_url(url: str | None, name: str) -> str | None:
     return url
 
 
+def _web_url(env: Env, names: tuple[str, ...], port: int) -> str:
+    """The first of the settings that is set, without a slash at its end; else our own server on this machine."""
+    for name in names:
+        if url := env.str(name, default=None):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+                raise SettingsError(f"{name} is {url!r}: set an address such as https://alertbook.example.com.")
+            return str(url).rstrip("/")
+    return f"http://127.0.0.1:{port}"
+
+
+def _path(env: Env, name: str, default: str) -> str:
+    path: str = env.str(name, default=default)
+    if not path.startswith("/") or path.startswith("//") or not path.isprintable() or " " in path:
+        raise SettingsError(f"{name} is {path!r}: set a path that begins with a slash, such as {default}.")
+    return path
+
+
+def _relation(env: Env, name: str, default: str) -> str:
+    relation: str = env.str(name, default=default)
+    if not re.fullmatch(r'(?:"[^"]+"|[^".]+)(?:\.(?:"[^"]+"|[^".]+))?', relation):
+        raise SettingsError(f"{name} is {relation!r}: set the name of a view with its schema, such as {default}.")
+    return relation
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read and validate the settings. Raises SettingsError with a sentence that says what to set."""
     env = _Given(environ)
@@ -159,4 +197,14 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         session_secret=env.str("SESSION_SECRET", default=None),
         db_pool_size=_between(env, "DB_POOL_SIZE", 10, 2, 200),
         log_level=env.str("LOG_LEVEL", default="INFO").upper(),
+        # daily snapshots and the job that posts them
+        signing_secrets=_keys(env, "SIGNING_SECRET"),
+        alertbook_url=_web_url(env, ("HAIPHEN_API_URL", "ALERTBOOK_URL"), _between(env, "PORT", 5000, 1, 65535)),
+        snapshot_endpoint=_path(env, "SNAPSHOT_ENDPOINT", "/v1/internal/trades/snapshot"),
+        sync_database_url=_database_url(env.str("SYNC_DATABASE_URL", default=None), "SYNC_DATABASE_URL"),
+        target_database_url=_database_url(env.str("TARGET_DATABASE_URL", default=None), "TARGET_DATABASE_URL"),
+        mv_kpi_table=_relation(env, "MV_KPI_TABLE", "utils_statistics.trades_kpi_summary_mv"),
+        mv_series_table=_relation(env, "MV_SERIES_TABLE", "utils_statistics.trades_kpi_series_mv"),
+        mv_extremes_table=_relation(env, "MV_EXTREMES_TABLE", "utils_statistics.trades_contract_extremes_by_kpi_mv"),
+        mv_portfolio_table=_relation(env, "MV_PORTFOLIO_TABLE", "utils_statistics.trades_portfolio_assets_mv"),
     )

@@ -27,6 +27,8 @@ class JsonTextError(ValueError):
 
 
 def _number(text: str) -> Decimal:
+    if len(text) <= MAX_DIGITS and "e" not in text and "E" not in text:
+        return Decimal(text)
     mantissa, _, exponent = text.lower().partition("e")
     if sum(character.isdigit() for character in mantissa) > MAX_DIGITS:
         raise JsonTextError(f"a number has more than {MAX_DIGITS} digits", "limit")
@@ -102,6 +104,11 @@ def parse(text: str, *, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) ->
 def stored(text: str | bytes) -> Any:
     """Values of JSON text that the database holds: no limits, numbers as in `parse`."""
     return json.loads(text, parse_float=Decimal)
+
+
+def raw(text: str) -> simplejson.RawJSON:
+    """JSON text that `dump` writes as it is."""
+    return simplejson.RawJSON(text)
 
 
 def plain(number: Decimal) -> str:

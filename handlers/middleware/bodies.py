@@ -1,11 +1,12 @@
 """Reading bodies: bounded, whole, and as text that PostgreSQL and JSON can hold."""
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Flask, request
 
-from errors import Invalid, NotJson, TooLarge
+from errors import Invalid, NotJson, TooLarge, UnsupportedMedia
 from state import jsontext
 
 BODY_LIMIT: Final = 64 * 1024
@@ -36,7 +37,35 @@ def read_body(limit: int = BODY_LIMIT) -> bytes:
     return b"".join(pieces)
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body as it was before its Content-Encoding, gzip or none; never more than `limit` bytes are unpacked.
+
+    Raises UnsupportedMedia (415), TooLarge (413), or NotJson (400) when the bytes are no gzip.
+    """
+    if encoding.strip().lower() in ("", "identity"):
+        return body
+    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+        raise UnsupportedMedia("The body's Content-Encoding must be gzip, or there must be none.")
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while body:
+            member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            pieces.append(member.decompress(body, limit + 1 - size))
+            size += len(pieces[-1])
+            if size > limit:
+                raise TooLarge(f"The body unpacks to more than the {limit} bytes that are taken.")
+            if not member.eof:
+                raise NotJson("No JSON payload: the gzip body ends too soon.")
+            body = member.unused_data
+    except zlib.error:
+        raise NotJson("No JSON payload: the body is not gzip, as its Content-Encoding says.") from None
+    return b"".join(pieces)
+
+
+def json_object(
+    body: bytes, *, max_depth: int = jsontext.MAX_DEPTH, max_keys: int = jsontext.MAX_KEYS
+) -> dict[str, Any]:
     """The JSON object in a body, whatever its Content-Type says.
 
     UTF-8 with or without a byte order mark. Raises NotJson (400), or Invalid (422) when the JSON goes past a limit.
@@ -48,7 +77,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not text.strip():
         raise NotJson("No JSON payload: the body is empty.")
     try:
-        value = jsontext.parse(text)
+        value = jsontext.parse(text, max_depth=max_depth, max_keys=max_keys)
     except jsontext.JsonTextError as error:
         if error.kind == "limit":
             raise Invalid(f"The JSON payload is not acceptable: {error}.", code="JSON_LIMIT") from None
