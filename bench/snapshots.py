@@ -31,7 +31,7 @@ OPEN: Final = datetime(2026, 2, 11, 14, 30, tzinfo=UTC)
 def sample(round_number: int) -> dict[str, Any]:
     """A snapshot of full size; its values differ from round to round."""
     names = [f"KPI {number}" for number in range(25)]
-    item = {name: 1.5 + round_number for name in ("metric_raw", "metric_abs", "individual_pnl", "cost_basis", "qty")}
+    item = dict.fromkeys(("metric_raw", "metric_abs", "individual_pnl", "cost_basis", "qty"), 1.5 + round_number)
     return {
         "date": "2026-02-11",
         "updated_at": (OPEN + timedelta(seconds=round_number)).isoformat(),

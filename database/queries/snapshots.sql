@@ -75,7 +75,7 @@ DELETE FROM metrics_portfolio_assets AS a WHERE a.date = :day;
 -- All KPIs of a snapshot in one statement.
 INSERT INTO metrics_kpi_values (date, kpi, value_text, value_num, value_kind, sort_order)
 SELECT
-    :day,
+    :day::date AS date,
     r.*
 FROM json_to_recordset(:rows::json) AS r (
     kpi TEXT, value_text TEXT, value_num NUMERIC, value_kind TEXT, sort_order INTEGER
@@ -85,7 +85,7 @@ FROM json_to_recordset(:rows::json) AS r (
 -- All points of all series in one statement: arrays cost the least to send and to read.
 INSERT INTO metrics_series_points (date, kpi, t, v, src)
 SELECT
-    :day,
+    :day::date AS date,
     r.*
 FROM unnest(:kpis::text [], :times::timestamptz [], :vals::numeric [], :sources::text []) AS r;
 
@@ -97,7 +97,7 @@ INSERT INTO metrics_extremes_items (
     mid_mark_pnl, liquidity_drag, item_json
 )
 SELECT
-    :day,
+    :day::date AS date,
     r.*
 FROM json_to_recordset(:rows::json) AS r (
     kpi TEXT, side TEXT, rank INTEGER, position INTEGER, trade_id TEXT, trade_id_is_number BOOLEAN, symbol TEXT,
@@ -111,7 +111,7 @@ FROM json_to_recordset(:rows::json) AS r (
 -- The whole portfolio in one statement.
 INSERT INTO metrics_portfolio_assets (date, trade_id, contract_name, trade_id_is_number, symbol, sort_order)
 SELECT
-    :day,
+    :day::date AS date,
     r.*
 FROM json_to_recordset(:rows::json) AS r (
     trade_id TEXT, contract_name TEXT, trade_id_is_number BOOLEAN, symbol TEXT, sort_order INTEGER
@@ -163,7 +163,7 @@ LEFT JOIN metrics_kpi_values AS k ON day.date = k.date
 ORDER BY k.sort_order;
 
 -- name: select_points(day, kpi, since, until, limit)
--- One KPI's series of a date in order of time; one row without a point when there is none, and whether the KPI is known.
+-- One KPI's series of a date by time; one row without a point when there is none, and whether the KPI is known.
 SELECT
     day.date,
     p.t,
