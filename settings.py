@@ -144,7 +144,13 @@ def _web_url(env: Env, names: tuple[str, ...], port: int) -> str:
     for name in names:
         if url := env.str(name, default=None):
             parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or parts.query
+                or parts.fragment
+                or parts.username
+            ):
                 raise SettingsError(f"{name} is {url!r}: set an address such as https://alertbook.example.com.")
             return str(url).rstrip("/")
     return f"http://127.0.0.1:{port}"

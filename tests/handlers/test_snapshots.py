@@ -102,7 +102,8 @@ def test_other_names_mean_the_same(client: FlaskClient) -> None:
 def test_what_is_dropped_is_listed(client: FlaskClient) -> None:
     body = (
         '{"date": "2026-02-11", "color": 1,'
-        ' "rows": [{"value": "1"}, {"kpi": "A", "value": 1}, {"kpi": "A", "value": 2.50}, 7, {"kpi": "B", "value": NaN}],'
+        ' "rows": [{"value": "1"}, {"kpi": "A", "value": 1}, {"kpi": "A", "value": 2.50}, 7,'
+        ' {"kpi": "B", "value": NaN}],'
         ' "overlay": {"seriesByKpi": {"A": [{"v": 1}, {"t": "soon", "v": 1}, {"t": "2026-02-11T15:00:00Z", "v": null},'
         ' {"t": "2026-02-11T15:00:00Z", "v": NaN}, {"t": "2026-02-11T15:00:00Z", "v": "1,5"},'
         ' {"t": "2026-02-11T15:00:00Z", "v": true}, {"t": "2026-02-11T15:00:00Z", "v": 1},'
