@@ -66,6 +66,10 @@ def trades(client: FlaskClient) -> list[Seed]:
     return made
 
 
+def total(values: Iterable[Fraction]) -> Fraction:
+    return sum(values, Fraction(0))
+
+
 def closed(trades: list[Seed]) -> list[Seed]:
     ended = [trade for trade in trades if trade.exit_at is not None]
     return sorted(ended, key=lambda trade: (trade.exit_at or trade.entry_at, trade.trade_id))
@@ -81,12 +85,12 @@ def test_every_kpi_of_200_trades(settings: Settings, trades: list[Seed]) -> None
         ("Signals", str(len(trades) + len(ended))),
         ("Entries opened", "200"),
         ("Exits closed", str(len(ended))),
-        ("Daily R", shown(sum(results))),
+        ("Daily R", shown(total(results))),
         ("Win rate", shown(Fraction(100 * len(wins), len(results)), "%")),
-        ("Profit factor", shown(sum(wins) / -sum(losses), "x")),
-        ("Expectancy R", shown(sum(results) / len(results))),
+        ("Profit factor", shown(total(wins) / -total(losses), "x")),
+        ("Expectancy R", shown(total(results) / len(results))),
         ("Max drawdown R", shown(drawdown(results))),
-        ("Avg hold time", shown(sum(holds) / len(holds), "s")),
+        ("Avg hold time", shown(total(holds) / len(holds), "s")),
         ("Best R", shown(max(results))),
         ("Worst R", shown(min(results))),
     ]

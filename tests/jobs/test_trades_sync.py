@@ -257,7 +257,7 @@ def test_pauses_grow_and_follow_the_server() -> None:
 def test_the_day_is_new_yorks(monkeypatch: pytest.MonkeyPatch, now: datetime, day: str) -> None:
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return now
 
     monkeypatch.setattr(trades_sync, "datetime", Clock)

@@ -69,7 +69,7 @@ def test_what_people_are_shown_is_read_back(value: Decimal) -> None:
 @given(st.integers(0, 99), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
 def test_durations_add_up(days: int, hours: int, minutes: int, seconds: int) -> None:
     text = f"{days}d {hours}h {minutes}m {seconds}s"
-    assert parse_value(text) == (days * 86400 + hours * 3600 + minutes * 60 + seconds, "duration")
+    assert parse_value(text) == (Decimal(days * 86400 + hours * 3600 + minutes * 60 + seconds), "duration")
 
 
 @given(st.text(max_size=300) | st.text(alphabet="0123456789,.-+$%()xsmhde \u2212", max_size=40))
