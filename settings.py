@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytz
 from environs import Env, EnvError, EnvValidationError
@@ -108,6 +109,16 @@ class Settings:
     telemetry_stale_seconds: int
     #: strategy id or name ("*": any other) to telemetry profile
     strategy_profiles: tuple[tuple[str, int], ...]
+    # daily snapshots and the job that posts them
+    signing_secrets: tuple[str, ...]
+    alertbook_url: str
+    snapshot_endpoint: str
+    sync_database_url: str | None
+    target_database_url: str | None
+    mv_kpi_table: str
+    mv_series_table: str
+    mv_extremes_table: str
+    mv_portfolio_table: str
 
     @property
     def on_loopback(self) -> bool:
@@ -245,6 +256,37 @@ def _profiles(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(found.items())
 
 
+def _web_url(env: Env, names: tuple[str, ...], port: int) -> str:
+    """The first of the settings that is set, without a slash at its end; else our own server on this machine."""
+    for name in names:
+        if url := env.str(name, default=None):
+            parts = urlsplit(url)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or parts.query
+                or parts.fragment
+                or parts.username
+            ):
+                raise SettingsError(f"{name} is {url!r}: set an address such as https://alertbook.example.com.")
+            return str(url).rstrip("/")
+    return f"http://127.0.0.1:{port}"
+
+
+def _path(env: Env, name: str, default: str) -> str:
+    path: str = env.str(name, default=default)
+    if not path.startswith("/") or path.startswith("//") or not path.isprintable() or " " in path:
+        raise SettingsError(f"{name} is {path!r}: set a path that begins with a slash, such as {default}.")
+    return path
+
+
+def _relation(env: Env, name: str, default: str) -> str:
+    relation: str = env.str(name, default=default)
+    if not re.fullmatch(r'(?:"[^"]+"|[^".]+)(?:\.(?:"[^"]+"|[^".]+))?', relation):
+        raise SettingsError(f"{name} is {relation!r}: set the name of a view with its schema, such as {default}.")
+    return relation
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read and validate the settings. Raises SettingsError with a sentence that says what to set."""
     env = _Given(environ)
@@ -304,6 +346,16 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         cors_origins=_origins(env.str("CORS_ORIGINS", default=CORS_DEFAULT)),
         telemetry_stale_seconds=_between(env, "TELEMETRY_STALE_SECONDS", 300, 1, 31_536_000),
         strategy_profiles=_profiles(env.str("TELEMETRY_STRATEGY_PROFILES", default="")),
+        # daily snapshots and the job that posts them
+        signing_secrets=_keys(env, "SIGNING_SECRET"),
+        alertbook_url=_web_url(env, ("HAIPHEN_API_URL", "ALERTBOOK_URL"), _between(env, "PORT", 5000, 1, 65535)),
+        snapshot_endpoint=_path(env, "SNAPSHOT_ENDPOINT", "/v1/internal/trades/snapshot"),
+        sync_database_url=_database_url(env.str("SYNC_DATABASE_URL", default=None), "SYNC_DATABASE_URL"),
+        target_database_url=_database_url(env.str("TARGET_DATABASE_URL", default=None), "TARGET_DATABASE_URL"),
+        mv_kpi_table=_relation(env, "MV_KPI_TABLE", "utils_statistics.trades_kpi_summary_mv"),
+        mv_series_table=_relation(env, "MV_SERIES_TABLE", "utils_statistics.trades_kpi_series_mv"),
+        mv_extremes_table=_relation(env, "MV_EXTREMES_TABLE", "utils_statistics.trades_contract_extremes_by_kpi_mv"),
+        mv_portfolio_table=_relation(env, "MV_PORTFOLIO_TABLE", "utils_statistics.trades_portfolio_assets_mv"),
         **_capital(env),
     )
 

@@ -3,7 +3,6 @@
 import hashlib
 import re
 import time
-import zlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,11 +10,11 @@ from flask import Response, request
 
 from database import hot
 from database.telemetry import insert_batch
-from errors import Detail, Invalid, NotJson, TooLarge, UnsupportedMedia
+from errors import Detail, Invalid, NotJson
 from handlers.blueprint import Blueprint
 from handlers.middleware.access import Execution, Role, access
 from handlers.middleware.answers import answer
-from handlers.middleware.bodies import read_body
+from handlers.middleware.bodies import read_body, unpacked
 from handlers.services import services
 from state import jsontext
 from state.telemetry.records import RecordError, Row, read_record
@@ -41,7 +40,7 @@ def ingest() -> Response:
     the first delivery stored; the same id with another body is a 409. Without the header the body's own digest is
     the id. The answer comes after the records are durable.
     """
-    body = _unpacked(read_body(PACKED_LIMIT))
+    body = unpacked(read_body(PACKED_LIMIT), request.headers.get("Content-Encoding", ""), UNPACKED_LIMIT)
     digest = hashlib.sha256(body).hexdigest()
     batch_id = _batch_id(digest)
     now = datetime.now(UTC)
@@ -60,35 +59,6 @@ def _batch_id(digest: str) -> str:
         wanted = "must be 1 to 100 letters, digits, dots, colons, dashes or underscores"
         raise Invalid(f"X-Batch-Id {wanted}.", details=[Detail("X-Batch-Id", "INVALID", wanted)])
     return given
-
-
-def _unpacked(body: bytes) -> bytes:
-    """The plain text of the body. Raises UnsupportedMedia, NotJson for broken gzip, or TooLarge."""
-    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if coding in ("gzip", "x-gzip"):
-        return _gunzip(body)
-    if coding not in ("identity", ""):
-        raise UnsupportedMedia("Content-Encoding must be gzip, or absent.")
-    return body
-
-
-def _gunzip(body: bytes) -> bytes:
-    pieces: list[bytes] = []
-    left = UNPACKED_LIMIT
-    while body:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            piece = member.decompress(body, left + 1)
-        except zlib.error:
-            raise NotJson("The body is not gzip, though its Content-Encoding says so.", code="NOT_GZIP") from None
-        left -= len(piece)
-        if left < 0:
-            raise TooLarge(f"The body unpacks to more than the {UNPACKED_LIMIT} bytes that are taken.")
-        if not member.eof:
-            raise NotJson("The gzip body ends too early.", code="NOT_GZIP")
-        pieces.append(piece)
-        body = member.unused_data
-    return b"".join(pieces)
 
 
 def _read_lines(body: bytes, now: datetime) -> tuple[list[Row], list[dict[str, Any]]]:

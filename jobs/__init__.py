@@ -1,6 +1,6 @@
 """Things a scheduler starts: `python -m jobs run <name>`. To add one: its file, and a line in `JOBS`."""
 
-from jobs import deliver_notices, nightly_capital, retention, telemetry_aggregates, trade_kpis
+from jobs import deliver_notices, nightly_capital, retention, telemetry_aggregates, trade_kpis, trades_sync
 from jobs.job import Job
 
 JOBS: tuple[Job, ...] = (
@@ -9,4 +9,5 @@ JOBS: tuple[Job, ...] = (
     deliver_notices.JOB,
     nightly_capital.JOB,
     telemetry_aggregates.JOB,
+    trades_sync.JOB,
 )

@@ -107,6 +107,11 @@ def stored(text: str | bytes) -> Any:
     return json.loads(text, parse_float=Decimal)
 
 
+def raw(text: str) -> simplejson.RawJSON:
+    """JSON text that `dump` writes as it is."""
+    return simplejson.RawJSON(text)
+
+
 def plain(number: Decimal) -> str:
     """A finite Decimal in plain digits, never with an exponent."""
     return format(number, "f")

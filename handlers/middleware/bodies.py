@@ -1,6 +1,7 @@
 """Reading bodies: bounded, whole, and as text that PostgreSQL and JSON can hold."""
 
 import socket
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -9,7 +10,7 @@ from flask import Flask, request
 from werkzeug.exceptions import ClientDisconnected
 
 from database.driver import DeadlineExceeded, deadline
-from errors import Invalid, NotJson, TimedOut, TooLarge
+from errors import Invalid, NotJson, TimedOut, TooLarge, UnsupportedMedia
 from state import jsontext
 
 BODY_LIMIT: Final = 64 * 1024
@@ -73,6 +74,32 @@ def _whole_bound(seconds: float | None) -> Iterator[None]:
             yield
     except DeadlineExceeded:
         raise TimeoutError from None
+
+
+def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body as it was before its Content-Encoding, gzip or none; never more than `limit` bytes are unpacked.
+
+    Raises UnsupportedMedia (415), TooLarge (413), or NotJson (400) when the bytes are no gzip.
+    """
+    if encoding.strip().lower() in ("", "identity"):
+        return body
+    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+        raise UnsupportedMedia("The body's Content-Encoding must be gzip, or there must be none.")
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while body:
+            member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            pieces.append(member.decompress(body, limit + 1 - size))
+            size += len(pieces[-1])
+            if size > limit:
+                raise TooLarge(f"The body unpacks to more than the {limit} bytes that are taken.")
+            if not member.eof:
+                raise NotJson("The gzip body ends too soon.", code="NOT_GZIP")
+            body = member.unused_data
+    except zlib.error:
+        raise NotJson("The body is not gzip, though its Content-Encoding says so.", code="NOT_GZIP") from None
+    return b"".join(pieces)
 
 
 def json_object(

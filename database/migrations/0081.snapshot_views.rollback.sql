@@ -1,0 +1,2 @@
+-- Views hold nothing that cannot be made again.
+DROP SCHEMA utils_statistics CASCADE;

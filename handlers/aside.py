@@ -1,0 +1,33 @@
+"""Long computations beside the event loop: other requests go on being answered meanwhile."""
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from errors import AlertbookError
+
+T = TypeVar("T")
+
+
+def aside(work: Callable[[], T]) -> T:
+    """What `work` returns, computed in a thread of gevent's pool where gevent runs, else right here.
+
+    Python's threads take turns every 5 ms, so the loop waits no longer than that. `work` must compute only: no
+    request, no database. Raises what `work` raises.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("socket"):
+        return work()
+    import gevent
+
+    # A thread's exception would be printed by the hub as if nobody caught it, so ours come back as values.
+    def guarded() -> T | AlertbookError:
+        try:
+            return work()
+        except AlertbookError as error:
+            return error
+
+    result: T | AlertbookError = gevent.get_hub().threadpool.apply(guarded)
+    if isinstance(result, AlertbookError):
+        raise result
+    return result
