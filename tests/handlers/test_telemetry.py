@@ -158,7 +158,7 @@ def test_numbers_come_back_exactly(client: FlaskClient) -> None:
         (b"", {}, 400, "NOT_JSON"),
         (b"\n \n", {}, 400, "NOT_JSON"),
         (b"not gzip", {"Content-Encoding": "gzip"}, 400, "NOT_GZIP"),
-        (gzip.compress(b"{}" * 1000)[:-9], {"Content-Encoding": "gzip"}, 400, "NOT_GZIP"),
+        (gzip.compress(b"{}" * 1000, mtime=0)[:-9], {"Content-Encoding": "gzip"}, 400, "NOT_GZIP"),
         (b"{}", {"Content-Encoding": "br"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
         (b"{}", {"X-Batch-Id": "a b"}, 422, "INVALID"),
         (b"{}\n" * 5001, {}, 422, "TOO_MANY_RECORDS"),
