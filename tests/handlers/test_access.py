@@ -23,7 +23,8 @@ CREDENTIALS = {
     "operator": {"X-Admin-Key": KEYS["ADMIN_KEY"]},
     "sender": {"X-Internal-Token": KEYS["INTERNAL_TOKEN"]},
 }
-GUARDED = (401, 403)
+# after 30 wrong keys of one address in a minute every further one is slowed down
+GUARDED = (401, 403, 429)
 OPENED = {
     Role.PUBLIC: {"nobody", "stranger", "script", "operator", "sender"},
     Role.READ: {"script", "operator"},
