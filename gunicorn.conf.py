@@ -8,9 +8,11 @@ import ctypes
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +58,9 @@ def _load_settings() -> Settings:
 
 
 _settings = _load_settings()
+
+#: Where each worker writes its numbers: read by prometheus_client when it is first imported, in the workers.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _host = _settings.host.strip("[]")
 
 chdir = str(ROOT)
@@ -123,6 +128,7 @@ def on_starting(server: Any) -> None:
     """In the master, before it listens: the port, the database, the migrations."""
     server.log.error_log.addFilter(_WithoutSecrets())
     _refuse_taken_port()
+    _make_metrics_folder(server)
     if _settings.platform and _settings.database_url is None:
         sys.stderr.write(
             f"WARNING: {_settings.platform} says that this is a deployment, but DATABASE_URL is unset. Alerts go to "
@@ -149,6 +155,16 @@ def _start_embedded(server: Any) -> str:
     url: str = server.embedded.start()
     os.environ["DATABASE_URL"] = url
     return url
+
+
+def _make_metrics_folder(server: Any) -> None:
+    """An empty folder for the workers' numbers: one of its own, or the operator's, rid of an earlier server's files."""
+    given = os.environ.get(METRICS_FOLDER)
+    server.metrics = None if given else tempfile.mkdtemp(prefix="alertbook-metrics-")
+    os.environ[METRICS_FOLDER] = given or str(server.metrics)
+    Path(os.environ[METRICS_FOLDER]).mkdir(parents=True, exist_ok=True)
+    for old in Path(os.environ[METRICS_FOLDER]).glob("*.db"):
+        old.unlink()
 
 
 def _refuse_taken_port() -> None:
@@ -199,16 +215,30 @@ def post_worker_init(worker: Any) -> None:
     """The terminal sends Ctrl-C to every process; the master decides when a worker ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker.wsgi.extensions["alertbook"].caretaker.start()
+    from jobs.deliver_notices import start_background  # within the worker: what the master imports stays unpatched
+
+    # not the settings read at the start: the embedded database's address came after them
+    worker.notices = start_background(load(os.environ))
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """What the worker has counted and not yet reported is reported."""
+    if getattr(worker, "notices", None) is not None:
+        worker.notices.stop()
     if getattr(worker, "wsgi", None) is not None:
         worker.wsgi.extensions["alertbook"].close()
 
 
+def child_exit(server: Any, worker: Any) -> None:
+    """In the master, when a worker has ended: what it counted stays, what it was doing does not."""
+    for live in Path(os.environ[METRICS_FOLDER]).glob(f"gauge_live*_{worker.pid}.db"):
+        live.unlink(missing_ok=True)
+
+
 def on_exit(server: Any) -> None:
     """In the master, when the workers are gone: the database ends last."""
+    if getattr(server, "metrics", None) is not None:
+        shutil.rmtree(server.metrics, ignore_errors=True)
     if getattr(server, "embedded", None) is not None:
         server.embedded.stop()
 

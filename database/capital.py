@@ -37,6 +37,7 @@ def insert_intake(
 def reverse_intake(pool: Pool, row_id: int, *, note: str | None, key: str | None, request_hash: str) -> Any:
     """Record the opposite of a record, once. Raises NotFound, or Conflict when it is reversed already."""
     with pool.transaction() as connection:
+        QUERIES.capital.lock_intake(connection, row_id=row_id)
         if key is not None and (made := _by_key(connection, key, request_hash)):
             return made
         record = QUERIES.capital.select_intake(connection, row_id=row_id)

@@ -1,20 +1,16 @@
 """What an operator asks of the database: its tables, versions, sizes, and bringing it up to date."""
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from database import migrate
+from database.governance.go_live import made_tables
 from database.pool import Pool
 from database.queries import QUERIES
 
 log = structlog.get_logger()
-
-_CREATE: Final = re.compile(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.MULTILINE | re.IGNORECASE)
-_DROP: Final = re.compile(r"^DROP TABLE (?:IF EXISTS )?(\w+)", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +41,13 @@ def bring_up_to_date(url: str) -> Migrated:
     return Migrated(tuple(name for name in after if name not in before), current, failed)
 
 
-def expected_tables(folder: Path = migrate.MIGRATIONS) -> list[str]:
-    """The tables that all migrations together make."""
-    tables: set[str] = set()
-    for file in sorted(folder.glob("*.sql")):
-        if not file.stem.endswith(".rollback"):
-            text = file.read_text(encoding="utf-8")
-            tables = (tables | set(_CREATE.findall(text))) - set(_DROP.findall(text))
-    return sorted(tables)
-
-
 def inspect(pool: Pool, url: str) -> dict[str, Any]:
     """Tables with sizes, what is missing, migrations, invalid indexes. Raises DatabaseError or MigrationError."""
     with pool.transaction(timeout=10) as connection:
         tables = [row._asdict() for row in QUERIES.admin.select_tables(connection)]
         server = QUERIES.admin.select_server(connection)
     present = {table["name"] for table in tables}
-    missing = [name for name in expected_tables() if name not in present]
+    missing = [name for name in made_tables() if name not in present]
     pending = migrate.pending(url)
     invalid = migrate.invalid_indexes(url)
     return {

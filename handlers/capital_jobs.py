@@ -8,11 +8,12 @@ import structlog
 from flask import Response
 
 from database import capital, freezes
+from database.governance.audit import Who
 from errors import DatabaseError, Unavailable
 from handlers.blueprint import Blueprint
 from handlers.capital import CurrencyCode
 from handlers.fields import Exact, Text, Yes
-from handlers.middleware.access import Role, access, require
+from handlers.middleware.access import Role, access, key_id, require
 from handlers.middleware.answers import answer
 from handlers.middleware.request_id import current_id
 from handlers.services import services
@@ -68,7 +69,7 @@ def check(query: dict[str, Any]) -> Response:
 
     `drawdown_pct` and `threshold_pct` are fractions: 0.02 is 2%. `source` applies that source's own threshold. A freeze
     makes one notice per New York day, source and pair of balances, however often it is asked. `engage=true`, which
-    needs the admin key, engages the kill switch when frozen; engaging it again changes nothing.
+    needs the admin key, engages the kill switch when frozen, audited; engaging it again changes nothing else.
     """
     if query["engage"]:
         require(Role.ADMIN)
@@ -101,6 +102,7 @@ def _tell(found: FreezeCheck, source: str | None, *, engage: bool) -> None:
     """Note the freeze. Without a database the answer still says frozen: whoever asked must not miss it."""
     day = trading_date(datetime.now(UTC))
     about = f" of {source}" if source else ""
+    title = f"{found.message}{about}: {found.previous:f} to {found.current:f}"
     detail = {
         "source": source,
         "previous": found.previous,
@@ -113,9 +115,9 @@ def _tell(found: FreezeCheck, source: str | None, *, engage: bool) -> None:
         freezes.record_freeze(
             services().pool,
             fact=f"freeze:{day}:{source or ''}:{found.previous:f}:{found.current:f}",
-            title=f"{found.message}{about}: {found.previous:f} to {found.current:f}",
+            title=title,
             detail=detail,
-            engage_as="freeze/check" if engage else None,
+            engage_as=Who("freeze check", key_id(), title, current_id()) if engage else None,
         )
     except (DatabaseError, Unavailable) as error:
         if engage:

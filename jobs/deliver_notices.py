@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -40,10 +41,10 @@ class Deliverer:
         self._secret = secret
         self._send_seconds = send_seconds
 
-    def deliver_due(self, holder: str | None = None) -> dict[str, int]:
+    def deliver_due(self, holder: str | None = None, over: threading.Event | None = None) -> dict[str, int]:
         """Deliver all that is due and return how many were delivered and failed.
 
-        With `holder` the lease is renewed before each attempt, and lost means stop.
+        With `holder` the lease is renewed before each attempt, and lost means stop, as does `over` when set.
         """
         done = {"delivered": 0, "failed": 0}
         names = list(self._targets)
@@ -56,6 +57,8 @@ class Deliverer:
                 break
             name, attempts, notice = due
             done["delivered" if self._attempt(self._targets[name], attempts, notice) else "failed"] += 1
+            if over is not None and over.is_set():
+                break
         return done
 
     def _attempt(self, target: Target, attempts: int, notice: Notice) -> bool:
@@ -101,16 +104,26 @@ def run(settings: Settings, arguments: Sequence[str]) -> Outcome:
 JOB: Final = Job(NAME, "Delivers notices that are due to NOTIFY_WEBHOOK_URLS.", run)
 
 
-def start_background(settings: Settings) -> threading.Event | None:
-    """Deliver in a light thread of this process for as long as it lives; None without anybody to tell.
+class Background:
+    """Delivery behind the web server: a light thread that lives until `stop`."""
 
-    Of all processes that do so, the one with the row lease works. The returned event stops the thread.
+    def __init__(self, settings: Settings) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=_deliver_always, args=(settings, self._over), name=NAME, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let an attempt under way end, so that it need not be made again, and give the lease back."""
+        self._over.set()
+        self._thread.join(SEND_SECONDS + 2)
+
+
+def start_background(settings: Settings) -> Background | None:
+    """Deliver in a light thread of this process; None without anybody to tell.
+
+    Of all processes that do so, the one with the row lease works.
     """
-    if not settings.notify_urls or settings.database_url is None:
-        return None
-    over = threading.Event()
-    threading.Thread(target=_deliver_always, args=(settings, over), name=NAME, daemon=True).start()
-    return over
+    return Background(settings) if settings.notify_urls and settings.database_url is not None else None
 
 
 def _deliver_always(settings: Settings, over: threading.Event) -> None:
@@ -121,7 +134,9 @@ def _deliver_always(settings: Settings, over: threading.Event) -> None:
     while not over.wait(POLL_SECONDS):
         try:
             if jobs.take_lease(pool, NAME, holder, LEASE_SECONDS):
-                deliverer.deliver_due(holder)
+                deliverer.deliver_due(holder, over)
         except AlertbookError as error:
             log.warning("notices_wait", code=error.code)
+    with suppress(AlertbookError):
+        jobs.drop_lease(pool, NAME, holder)
     pool.close()

@@ -21,6 +21,12 @@ SELECT
 FROM capital_intake AS c
 WHERE c.idempotency_key = :idempotency_key;
 
+-- name: lock_intake(row_id)$
+-- Two that reverse the same record take turns, so the second one sees what the first one did.
+SELECT c.id FROM capital_intake AS c
+WHERE c.id = :row_id
+FOR UPDATE;
+
 -- name: select_intake(row_id)^
 -- The record that is to be reversed, and its reversal if there is one.
 SELECT

@@ -82,15 +82,21 @@ def test_a_wrong_balance_is_named(client: FlaskClient, field: str, value: str | 
     assert response.get_json()["details"][0]["field"] == field
 
 
-def test_engage_needs_the_admin_key_and_a_kill_switch(database_url: str) -> None:
+def test_engage_needs_the_admin_key_and_engages_the_kill_switch(database_url: str) -> None:
     keys = {"API_KEY": "api-key-12345", "ADMIN_KEY": "admin-key-12345"}
     client = create_app(load({"DATABASE_URL": database_url, **keys})).test_client()
     query = {"prev_balance": "100", "current_balance": "90", "engage": "true"}
     assert client.get(CHECK, query_string=query, headers={"X-API-Key": "api-key-12345"}).status_code == 403
     admin = {"X-Admin-Key": "admin-key-12345"}
-    assert client.get(CHECK, query_string=query, headers=admin).get_json()["code"] == "NO_KILL_SWITCH"
     calm = client.get(CHECK, query_string={**query, "current_balance": "99"}, headers=admin)
     assert (calm.status_code, calm.get_json()["kill_switch_engaged"]) == (200, False)
+    assert run_sql(database_url, "SELECT kill_switch_engaged FROM go_live_state") == [(False,)]
+    for _ in range(2):
+        frozen = client.get(CHECK, query_string=query, headers=admin).get_json()
+        assert (frozen["frozen"], frozen["kill_switch_engaged"]) == (True, True)
+    assert run_sql(database_url, "SELECT kill_switch_engaged FROM go_live_state") == [(True,)]
+    kinds = run_sql(database_url, "SELECT kind FROM notice ORDER BY kind")
+    assert kinds == [("freeze",), ("kill_switch",)]
 
 
 def test_without_a_database_a_freeze_is_still_answered() -> None:

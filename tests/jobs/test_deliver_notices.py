@@ -187,20 +187,18 @@ def test_behind_the_web_server_a_freeze_reaches_its_receiver(
     monkeypatch.setattr(deliver_notices, "POLL_SECONDS", 0.05)
     address = receiver.url.replace("http://", "slack+http://")
     given = load({"DATABASE_URL": settings.database_url or "", "NOTIFY_WEBHOOK_URLS": address})
-    over = deliver_notices.start_background(given)
-    assert over is not None
+    background = deliver_notices.start_background(given)
+    assert background is not None
     receiver.mood = "hang"
     frozen = client.get("/api/jobs/freeze/check?prev_balance=50000&current_balance=48500")
     assert frozen.get_json()["frozen"] is True  # answered although the receiver hangs
     waited = threading.Event()
     while not receiver.requests:
         waited.wait(0.02)
-    over.set()
     receiver.let_go.set()
+    background.stop()
     assert "FREEZE TRIGGERED - 3.00% drawdown" in receiver.bodies()[0]["text"]
-    for thread in threading.enumerate():
-        if thread.name == deliver_notices.NAME:
-            thread.join()
+    assert run_sql(settings.database_url or "", "SELECT name FROM job_lease") == []
 
 
 def test_without_receivers_no_thread_is_started(settings: Settings) -> None:
