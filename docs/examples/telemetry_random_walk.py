@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from telemetry_client import HttpStorage, TelemetryManager
 
@@ -36,7 +36,7 @@ def trade(telemetry: TelemetryManager, profile: int, seed: int) -> Iterator[Call
         yield lambda: telemetry.record_order_metric(
             profile, "SPY", "limit", "buy", "pending", 5, order_id, limit_price=price, script_name=SCRIPT
         )
-        entry, entry_time = round(price + dice.uniform(-0.02, 0.05), 2), datetime.now(timezone.utc)
+        entry, entry_time = round(price + dice.uniform(-0.02, 0.05), 2), datetime.now(UTC)
         yield lambda: telemetry.record_order_metric(
             profile, "SPY", "limit", "buy", "filled", 5, order_id, filled_price=entry, script_name=SCRIPT
         )
@@ -51,7 +51,7 @@ def trade(telemetry: TelemetryManager, profile: int, seed: int) -> Iterator[Call
             leave,
             5,
             entry_time,
-            datetime.now(timezone.utc),
+            datetime.now(UTC),
             bar_strength=strength,
             direction="upward",
             signal_price=signal_price,

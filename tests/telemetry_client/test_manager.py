@@ -118,9 +118,7 @@ def test_bad_values_are_counted_not_raised(
 
 
 @pytest.mark.parametrize(("call", "reason"), BAD)
-def test_a_strict_manager_raises(
-    storage: Memory, call: Callable[[TelemetryManager], None], reason: str
-) -> None:
+def test_a_strict_manager_raises(storage: Memory, call: Callable[[TelemetryManager], None], reason: str) -> None:
     manager = TelemetryManager(storage, strict=True)
     with pytest.raises(ValueError, match=reason):
         call(manager)

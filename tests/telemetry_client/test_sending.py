@@ -43,7 +43,7 @@ def alertbook(database_url: str, tmp_path: Path) -> Iterator[Server]:
 
 def stored(database_url: str) -> int:
     total = " + ".join(f"(SELECT count(*) FROM {table})" for table in TABLES.values())
-    (count,) = run_sql(database_url, f"SELECT {total}")[0]  # noqa: S608
+    (count,) = run_sql(database_url, f"SELECT {total}")[0]
     assert isinstance(count, int)
     return count
 
@@ -61,7 +61,9 @@ def told(process: "subprocess.Popen[str]") -> Any:
     return json.loads(out.splitlines()[-1])
 
 
-def test_a_script_loses_nothing_while_its_server_is_frozen_killed_and_restarted(alertbook: Server, database_url: str) -> None:
+def test_a_script_loses_nothing_while_its_server_is_frozen_killed_and_restarted(
+    alertbook: Server, database_url: str
+) -> None:
     alertbook.start()
     walk = script("--url", alertbook.url, "--seconds", "9", "--rate", "500")
     time.sleep(2)
