@@ -122,12 +122,10 @@ def outage() -> None:
         flushed = telemetry.flush(60)
         for place, state in enumerate(("up", "stopped", "frozen", "restarted")):
             say(state=state, **micros(took[place * 15_000 : (place + 1) * 15_000]))
-        tables = ("breakout_signals", "trade_performance", "equity_points", "order_metrics", "api_latency")
-        total = " + ".join(f"(SELECT count(*) FROM dd_{table})" for table in (*tables, "system_health"))
         with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT {total}")
+            cursor.execute("SELECT sum(accepted) FROM dd_telemetry_batch")
             stored = cursor.fetchone()
-        say(flushed=flushed, stored=stored and stored[0], stats=telemetry.stats())
+        say(flushed=flushed, stored=int(stored[0]) if stored else 0, stats=telemetry.stats())
         telemetry.close()
 
 
@@ -195,8 +193,9 @@ FILL = (
     "INSERT INTO dd_api_latency (profile_id, recorded_at, script_name, latency_ms, created_at)"
     " SELECT 1, now() - n * interval '3 ms', 's' || n % 3, round((50 * random())::numeric, 2), now()"
     " FROM generate_series(1, {0}) AS n",
-    "INSERT INTO dd_system_health (profile_id, recorded_at, script_name, status, error_count, warning_count, created_at)"
-    " SELECT 1, now() - n * interval '2 s', 's' || n % 3, 'healthy', 0, 0, now() FROM generate_series(1, {0}) AS n",
+    "INSERT INTO dd_system_health (profile_id, recorded_at, script_name, status, error_count, warning_count,"
+    " created_at) SELECT 1, now() - n * interval '2 s', 's' || n % 3, 'healthy', 0, 0, now()"
+    " FROM generate_series(1, {0}) AS n",
 )
 PATHS = (
     "metrics/breakout/1?days=365",

@@ -31,31 +31,39 @@ SELECT
 FROM falls AS f;
 
 -- name: select_breakouts(profile_id, since)
--- Exact sums of breakout trades: all together, per reason of the exit, and per UTC hour of the entry.
-SELECT
-    t.exit_reason,
-    t.hour,
-    grouping(t.exit_reason) = 0 AS is_reason,
-    grouping(t.hour) = 0 AS is_hour,
-    count(*) AS trades,
-    count(*) FILTER (WHERE t.pnl > 0) AS wins,
-    count(*) FILTER (WHERE t.pnl < 0) AS losses,
-    sum(t.pnl) AS total,
-    sum(t.pnl) FILTER (WHERE t.pnl > 0) AS gross_profit,
-    sum(t.pnl) FILTER (WHERE t.pnl < 0) AS gross_loss,
-    count(t.slippage) AS slippages,
-    sum(t.slippage) AS slippage_total
-FROM (
+-- Exact sums of breakout trades: all together, per reason of the exit, and per UTC hour of the entry. Every trade is
+-- added once, to its reason and hour; the rest is sums of these few sums.
+WITH cells AS (
     SELECT
         p.exit_reason,
-        p.pnl,
-        p.slippage,
-        extract(HOUR FROM p.entry_time AT TIME ZONE 'UTC')::integer AS hour
+        extract(HOUR FROM p.entry_time AT TIME ZONE 'UTC')::integer AS hour,
+        count(*) AS trades,
+        count(*) FILTER (WHERE p.pnl > 0) AS wins,
+        count(*) FILTER (WHERE p.pnl < 0) AS losses,
+        sum(p.pnl) FILTER (WHERE p.pnl > 0) AS gross_profit,
+        sum(p.pnl) FILTER (WHERE p.pnl < 0) AS gross_loss,
+        count(p.slippage) AS slippages,
+        sum(p.slippage) AS slippage_total
     FROM dd_trade_performance AS p
     WHERE p.profile_id = :profile_id AND p.entry_time >= :since AND p.trade_type = 'breakout'
-) AS t
-GROUP BY GROUPING SETS ((), (t.exit_reason), (t.hour))
-ORDER BY 1, 2, t.hour ASC, trades DESC, t.exit_reason ASC;
+    GROUP BY p.exit_reason, 2
+)
+
+SELECT
+    c.exit_reason,
+    c.hour,
+    grouping(c.exit_reason) = 0 AS is_reason,
+    grouping(c.hour) = 0 AS is_hour,
+    coalesce(sum(c.trades), 0)::bigint AS trades,
+    coalesce(sum(c.wins), 0)::bigint AS wins,
+    coalesce(sum(c.losses), 0)::bigint AS losses,
+    sum(c.gross_profit) AS gross_profit,
+    sum(c.gross_loss) AS gross_loss,
+    coalesce(sum(c.slippages), 0)::bigint AS slippages,
+    sum(c.slippage_total) AS slippage_total
+FROM cells AS c
+GROUP BY GROUPING SETS ((), (c.exit_reason), (c.hour))
+ORDER BY c.hour ASC, trades DESC, c.exit_reason ASC;
 
 -- name: count_signals(profile_id, since)$
 -- Signals recorded in the window, whether a trade followed or not.

@@ -14,7 +14,8 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timezone
+from functools import partial
 
 from telemetry_client import HttpStorage, TelemetryManager
 
@@ -25,40 +26,24 @@ def trade(telemetry: TelemetryManager, profile: int, seed: int) -> Iterator[Call
     """The record calls of a script that buys breakouts of a random walk, one after the other, for ever."""
     dice = random.Random(seed)
     price, equity, realized = 500.0, 10_000.0, 0.0
+    signal, order = telemetry.record_breakout_signal, telemetry.record_order_metric
     for number in itertools.count():
-        order_id = f"{seed}-{number}"
-        signal_price = price
-        strength = dice.random()
-        yield lambda: telemetry.record_breakout_signal(
-            profile, "SPY", "upward", strength, signal_price, 1.25, dice.randint(100, 10_000)
-        )
-        yield lambda: telemetry.record_api_latency(profile, SCRIPT, dice.lognormvariate(3, 0.5))
-        yield lambda: telemetry.record_order_metric(
-            profile, "SPY", "limit", "buy", "pending", 5, order_id, limit_price=price, script_name=SCRIPT
-        )
-        entry, entry_time = round(price + dice.uniform(-0.02, 0.05), 2), datetime.now(UTC)
-        yield lambda: telemetry.record_order_metric(
-            profile, "SPY", "limit", "buy", "filled", 5, order_id, filled_price=entry, script_name=SCRIPT
-        )
+        buy = partial(order, profile, "SPY", "limit", "buy", order_id=f"{seed}-{number}", script_name=SCRIPT)
+        signal_price, strength = price, dice.random()
+        yield partial(signal, profile, "SPY", "upward", strength, price, 1.25, dice.randint(100, 10_000))
+        yield partial(telemetry.record_api_latency, profile, SCRIPT, dice.lognormvariate(3, 0.5))
+        yield partial(buy, status="pending", quantity=5, limit_price=price)
+        entry, entered = round(price + dice.uniform(-0.02, 0.05), 2), datetime.now(timezone.utc)
+        yield partial(buy, status="filled", quantity=5, filled_price=entry)
         price = round(price + dice.gauss(0, 0.5), 2)
-        leave = price
-        realized += (leave - entry) * 5
-        equity += (leave - entry) * 5
-        yield lambda: telemetry.record_breakout_outcome(
-            profile,
-            "SPY",
-            entry,
-            leave,
-            5,
-            entry_time,
-            datetime.now(UTC),
-            bar_strength=strength,
-            direction="upward",
-            signal_price=signal_price,
-            metadata={"exit_reason": "profit_target" if leave > entry else "stop_loss"},
-        )
-        yield lambda: telemetry.record_equity_update(profile, equity, 0.0, realized, entry * 5, equity - entry * 5, 1)
-        yield lambda: telemetry.record_system_health(profile, SCRIPT, "healthy", api_rate_limit_remaining=150)
+        gain = (price - entry) * 5
+        realized, equity = realized + gain, equity + gain
+        left = datetime.now(timezone.utc)
+        reason = "profit_target" if gain > 0 else "stop_loss"
+        outcome = partial(telemetry.record_breakout_outcome, profile, "SPY", entry, price, 5, entered, left)
+        yield partial(outcome, bar_strength=strength, signal_price=signal_price, metadata={"exit_reason": reason})
+        yield partial(telemetry.record_equity_update, profile, equity, 0.0, realized, entry * 5, equity - entry * 5, 1)
+        yield partial(telemetry.record_system_health, profile, SCRIPT, "healthy", api_rate_limit_remaining=150)
 
 
 def run(telemetry: TelemetryManager, profile: int, seconds: float, rate: float, seed: int) -> list[int]:

@@ -52,6 +52,6 @@ def test_groups_may_be_merged(records: list[Row], cut: int) -> None:
 def test_the_newest_record_decides_and_the_fill_keeps_its_first_time() -> None:
     records = [row("a", "filled", 3, "s1", 1), row("a", "pending", 1, "unknown", None), row("a", "filled", 2, "s1", 2)]
     (state,) = order_states(records)
-    assert (state.status, state.status_at, state.slippage) == ("filled", START + timedelta(minutes=3), 1)
+    assert (state.status, state.status_at, state.slippage) == ("filled", START + timedelta(minutes=3), Decimal(1))
     assert (state.opened_at, state.filled_at) == (START + timedelta(minutes=1), START + timedelta(minutes=2))
     assert state.script_name == "s1"
