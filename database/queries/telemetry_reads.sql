@@ -86,55 +86,41 @@ LIMIT 1;
 
 -- name: select_equity_curve(profile_id, since, points)
 -- The window's equity in at most so many stretches of equally many points; its drawdowns are of every point.
-WITH run AS (
+WITH sized AS (
     SELECT
-        e.recorded_at,
-        e.account_equity,
-        max(e.account_equity) OVER (ORDER BY e.recorded_at, e.id ROWS UNBOUNDED PRECEDING) AS peak,
-        row_number() OVER (ORDER BY e.recorded_at, e.id) AS place
+        count(*) AS points,
+        least(:points, count(*)) AS stretches
     FROM dd_equity_points AS e
     WHERE e.profile_id = :profile_id AND e.recorded_at >= :since
 ),
 
-sized AS (
-    SELECT count(*) AS points
-    FROM run
-),
-
-stretch AS (
+run AS (
     SELECT
-        r.recorded_at,
-        r.account_equity,
-        r.peak,
-        r.place,
-        (r.place - 1) * least(:points, m.points) / m.points AS number
-    FROM run AS r
-    CROSS JOIN sized AS m
-),
-
-summed AS (
-    SELECT
-        s.number,
-        max(s.place) AS last_place,
-        min(s.account_equity) AS low,
-        max(s.account_equity) AS high,
-        max(s.peak - s.account_equity) AS fall,
-        max((s.peak - s.account_equity) * 100 / nullif(greatest(s.peak, 0), 0)) AS fall_pct
-    FROM stretch AS s
-    GROUP BY s.number
+        e.recorded_at,
+        e.account_equity,
+        max(e.account_equity) OVER running AS peak,
+        row_number() OVER running AS place
+    FROM dd_equity_points AS e
+    WHERE e.profile_id = :profile_id AND e.recorded_at >= :since
+    WINDOW running AS (ORDER BY e.recorded_at, e.id ROWS UNBOUNDED PRECEDING)
 )
 
 SELECT
-    r.recorded_at,
-    r.account_equity,
-    r.peak,
-    s.low,
-    s.high,
-    s.fall,
-    s.fall_pct
-FROM summed AS s
-INNER JOIN run AS r ON s.last_place = r.place
-ORDER BY r.place;
+    (r.place - 1) * s.stretches / s.points AS number,
+    max(r.recorded_at) AS recorded_at,
+    -- the stretch of the point after its last one is another
+    max(r.account_equity) FILTER (
+        WHERE (r.place - 1) * s.stretches / s.points < r.place * s.stretches / s.points
+    ) AS account_equity,
+    max(r.peak) AS peak,
+    min(r.account_equity) AS low,
+    max(r.account_equity) AS high,
+    max(r.peak - r.account_equity) AS fall,
+    max((r.peak - r.account_equity) * 100 / nullif(greatest(r.peak, 0), 0)) AS fall_pct
+FROM run AS r
+INNER JOIN sized AS s ON r.place <= s.points
+GROUP BY 1
+ORDER BY 1;
 
 -- name: select_orders(profile_id, script, since)^
 -- Orders first seen in the window, each in its latest state.

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from database import migrate
 from jobs import telemetry_aggregates
 from settings import Settings, load
 from tests.conftest import run_sql
@@ -214,3 +215,10 @@ def test_a_changed_mapping_moves_the_rows(mapped: FlaskClient, database_url: str
 def test_without_a_mapping_alert_trades_stay_out(client: FlaskClient) -> None:
     say(client, ENTRY, alert("EXIT_TAKE_PROFIT", 10, exit_price=110))
     assert read(client, "trades/1") == []
+
+
+def test_going_back_never_throws_records_away(client: FlaskClient, database_url: str) -> None:
+    take(client, latency(5))
+    with pytest.raises(migrate.MigrationError, match="telemetry tables hold records"):
+        migrate.rollback_to(database_url, "0006.notices")
+    assert read(client, "metrics/system/1")[0]["sample_count"] == 1
