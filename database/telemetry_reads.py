@@ -10,6 +10,7 @@ from database.driver import Connection
 from database.hot import MAX_SAMPLES, HotStore
 from database.pool import Pool
 from database.queries import QUERIES
+from state.r_multiple import EXACT
 from state.telemetry.performance import Sums, percentile
 
 READ_SECONDS: Final = 30.0
@@ -60,13 +61,14 @@ def select_breakouts(pool: Pool, *, profile_id: int, since: datetime) -> Breakou
 
 
 def _sums(row: Any) -> Sums:
+    gross_profit, gross_loss = row.gross_profit or _ZERO, row.gross_loss or _ZERO
     return Sums(
         trades=row.trades,
         wins=row.wins,
         losses=row.losses,
-        total=row.total or _ZERO,
-        gross_profit=row.gross_profit or _ZERO,
-        gross_loss=row.gross_loss or _ZERO,
+        total=EXACT.add(gross_profit, gross_loss),
+        gross_profit=gross_profit,
+        gross_loss=gross_loss,
         slippages=row.slippages,
         slippage_total=row.slippage_total or _ZERO,
     )
@@ -143,9 +145,16 @@ def _system(
 def _hot_percentiles(hot: HotStore, sums: Any, window: dict[str, Any]) -> dict[str, Decimal | None] | None:
     """The percentiles of the hot samples, when these are the very ones that PostgreSQL counts and sums."""
     samples = hot.latencies(**window)
-    if samples is None or len(samples) != sums.samples or sum(samples) != sums.total:
+    if samples is None or len(samples) != sums.samples or _exact_sum(samples) != sums.total:
         return None
     return {name: percentile(samples, share) for name, share in _SHARES.items()}
+
+
+def _exact_sum(values: Sequence[Decimal]) -> Decimal:
+    total = _ZERO
+    for value in values:
+        total = EXACT.add(total, value)
+    return total
 
 
 def select_performance_rows(

@@ -145,15 +145,6 @@ _FIELDS: dict[str, tuple[tuple[str, Check, bool], ...]] = {
 }
 
 
-_NAMES = {kind: tuple(name for name, _, _ in fields) for kind, fields in _FIELDS.items()}
-
-
-def record_of(item: tuple[Any, ...]) -> dict[str, Any]:
-    """The record of (kind, profile_id, timestamp, ...), the values in the order of the kind's fields."""
-    kind = item[0]
-    return {"kind": kind, **dict(zip(_NAMES[kind], item[1:]))}
-
-
 def wrong(record: dict[str, Any]) -> str | None:
     """What is wrong with a record: the first thing found, or None. May raise on values that compare oddly."""
     for name, check, required in _FIELDS[record["kind"]]:

@@ -4,38 +4,62 @@ from __future__ import annotations
 
 import atexit
 import functools
+import inspect
 import os
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from telemetry_client import checks
 from telemetry_client.orders import track_order
-from telemetry_client.sender import FAULTS, Sender, in_child_of_multiprocessing
+from telemetry_client.records import Record, made
+from telemetry_client.sender import Sender, in_child_of_multiprocessing
 from telemetry_client.spool import Spool
 from telemetry_client.storage import Storage
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
+if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec
+
+    P = ParamSpec("P")
+
 EXIT_SECONDS = 2.0
 
 
-def _never_raises(call: Call) -> Call:
-    """Whatever is wrong with a call's arguments is counted; `strict` managers raise it."""
+def _recorded(
+    build: Callable[Concatenate[TelemetryManager, P], Record],
+) -> Callable[Concatenate[TelemetryManager, P], None]:
+    """A method that notes its arguments and the time, nothing else: the thread makes the record of them.
 
-    @functools.wraps(call)
-    def guarded(self: TelemetryManager, *args: Any, **kwargs: Any) -> None:
-        try:
-            call(self, *args, **kwargs)
-        except FAULTS as error:
-            if self.strict:
-                raise
-            self._count_fault(f"{call.__name__}: {type(error).__name__}")
+    So a call costs as little as a call can, and not even wrong arguments reach the script: they are found later.
+    """
+    kept_at = list(inspect.signature(build).parameters).index("metadata") - 1 if "metadata" in _names(build) else 99
 
-    return cast(Call, guarded)
+    @functools.wraps(build)
+    def record(self: TelemetryManager, *args: Any, **kwargs: Any) -> None:
+        sender = self._sender
+        if kwargs.get("metadata") is not None:
+            kwargs["metadata"] = _copy(kwargs["metadata"])
+        elif len(args) > kept_at:
+            args = (*args[:kept_at], _copy(args[kept_at]), *args[kept_at + 1 :])
+        if not sender.is_plain:
+            self._record_with_care(build, args, kwargs)
+        elif len(sender.raw) < sender.room:
+            sender.raw.append((build, time.time_ns(), args, kwargs))
+            sender.queued.add()
+        else:
+            sender.dropped.add()
+
+    recorded: Any = record
+    return recorded  # type: ignore[no-any-return]
+
+
+def _names(build: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(build).parameters)
 
 
 class TelemetryManager:
@@ -60,34 +84,29 @@ class TelemetryManager:
             raise ValueError("batch_size, max_queue and flush_interval_seconds must be more than 0")
         self.enabled = enabled
         self.strict = strict
-        self._max_queue = max_queue
         spool = Spool(spool_path) if spool_path is not None else None
-        self._sender = Sender(storage, batch_size, flush_interval_seconds, spool)
+        self._sender = Sender(storage, batch_size, flush_interval_seconds, spool, max_queue, enabled and not strict)
         self._knows_exit = False
         if enabled:
             _watch(self)
             self._begin()
 
-    def _record(self, item: tuple[Any, ...]) -> None:
-        """Put a record into the queue, as cheaply as can be: the thread looks at what it holds."""
-        sender = self._sender
-        if self.strict:
-            found = checks.wrong(checks.record_of(item)) if self.enabled else None
-            if found is not None:
-                raise ValueError(found)
+    def _record_with_care(self, build: Callable[..., Record], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The calls that are not the usual ones: disabled, closed, strict, or the first after a fork."""
+        sender, taken_at = self._sender, time.time_ns()
         if not self.enabled:
             return
-        if sender.closed or len(sender.raw) + len(sender.queue) >= self._max_queue:
+        if self.strict:
+            found = checks.wrong(made(build, taken_at, args, kwargs))
+            if found is not None:
+                raise ValueError(found)
+        if sender.closed or len(sender.raw) >= sender.room:
             sender.dropped.add()
             return
-        sender.raw.append(item)
+        sender.raw.append((build, taken_at, args, kwargs))
         sender.queued.add()
         if not sender.started:
             self._begin()
-
-    def _count_fault(self, reason: str) -> None:
-        if self.enabled:
-            self._sender.count_invalid(reason)
 
     def _begin(self) -> None:
         self._sender.start()
@@ -97,7 +116,7 @@ class TelemetryManager:
 
             util.Finalize(None, self._at_exit, exitpriority=100)
 
-    @_never_raises
+    @_recorded
     def record_breakout_signal(
         self,
         profile_id: int,
@@ -109,24 +128,22 @@ class TelemetryManager:
         volume: float,
         timestamp: datetime | None = None,
         metadata: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> Record:
         """A breakout was seen. `bar_strength` is from 0 to 1, `timestamp` has a time zone (now, unless given)."""
-        self._record(
-            (
-                "breakout_signal",
-                profile_id,
-                time.time_ns() if timestamp is None else timestamp,
-                symbol,
-                direction,
-                bar_strength,
-                close_price,
-                candle_size,
-                volume,
-                _copy(metadata),
-            )
-        )
+        return {
+            "kind": "breakout_signal",
+            "profile_id": profile_id,
+            "timestamp": timestamp,
+            "symbol": symbol,
+            "direction": direction,
+            "bar_strength": bar_strength,
+            "close_price": close_price,
+            "candle_size": candle_size,
+            "volume": volume,
+            "metadata": metadata,
+        }
 
-    @_never_raises
+    @_recorded
     def record_breakout_outcome(
         self,
         profile_id: int,
@@ -144,30 +161,28 @@ class TelemetryManager:
         side: str | None = None,
         multiplier: float | None = None,
         exit_reason: str | None = None,
-    ) -> None:
+    ) -> Record:
         """A trade was closed. Long with a multiplier of 1, unless `side` ("short") and `multiplier` say otherwise."""
-        self._record(
-            (
-                "breakout_outcome",
-                profile_id,
-                exit_time,
-                symbol,
-                entry_price,
-                exit_price,
-                quantity,
-                entry_time,
-                exit_time,
-                bar_strength,
-                direction,
-                signal_price,
-                side,
-                multiplier,
-                exit_reason,
-                _copy(metadata),
-            )
-        )
+        return {
+            "kind": "breakout_outcome",
+            "profile_id": profile_id,
+            "timestamp": exit_time,
+            "symbol": symbol,
+            "entry_price": entry_price,
+            "exit_price": exit_price,
+            "quantity": quantity,
+            "entry_time": entry_time,
+            "exit_time": exit_time,
+            "bar_strength": bar_strength,
+            "direction": direction,
+            "signal_price": signal_price,
+            "side": side,
+            "multiplier": multiplier,
+            "exit_reason": exit_reason,
+            "metadata": metadata,
+        }
 
-    @_never_raises
+    @_recorded
     def record_equity_update(
         self,
         profile_id: int,
@@ -179,24 +194,22 @@ class TelemetryManager:
         open_positions_count: int,
         timestamp: datetime | None = None,
         metadata: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> Record:
         """The account as it stands, in its currency."""
-        self._record(
-            (
-                "equity",
-                profile_id,
-                time.time_ns() if timestamp is None else timestamp,
-                account_equity,
-                unrealized_pnl,
-                realized_pnl,
-                margin_used,
-                margin_available,
-                open_positions_count,
-                _copy(metadata),
-            )
-        )
+        return {
+            "kind": "equity",
+            "profile_id": profile_id,
+            "timestamp": timestamp,
+            "account_equity": account_equity,
+            "unrealized_pnl": unrealized_pnl,
+            "realized_pnl": realized_pnl,
+            "margin_used": margin_used,
+            "margin_available": margin_available,
+            "open_positions_count": open_positions_count,
+            "metadata": metadata,
+        }
 
-    @_never_raises
+    @_recorded
     def record_order_metric(
         self,
         profile_id: int,
@@ -215,35 +228,39 @@ class TelemetryManager:
         metadata: dict[str, Any] | None = None,
         *,
         script_name: str | None = None,
-    ) -> None:
+    ) -> Record:
         """An order is in a state: pending, partially_filled, filled, canceled, expired, converted or rejected."""
-        self._record(
-            (
-                "order",
-                profile_id,
-                time.time_ns() if timestamp is None else timestamp,
-                symbol,
-                order_type,
-                side,
-                status,
-                quantity,
-                order_id,
-                limit_price,
-                filled_price,
-                filled_quantity,
-                slippage,
-                api_latency_ms,
-                script_name,
-                _copy(metadata),
-            )
-        )
+        return {
+            "kind": "order",
+            "profile_id": profile_id,
+            "timestamp": timestamp,
+            "symbol": symbol,
+            "order_type": order_type,
+            "side": side,
+            "status": status,
+            "quantity": quantity,
+            "order_id": order_id,
+            "limit_price": limit_price,
+            "filled_price": filled_price,
+            "filled_quantity": filled_quantity,
+            "slippage": slippage,
+            "api_latency_ms": api_latency_ms,
+            "script_name": script_name,
+            "metadata": metadata,
+        }
 
-    @_never_raises
-    def record_api_latency(self, profile_id: int, script_name: str, latency_ms: float) -> None:
+    @_recorded
+    def record_api_latency(self, profile_id: int, script_name: str, latency_ms: float) -> Record:
         """A call of the broker's API took so many milliseconds."""
-        self._record(("latency", profile_id, time.time_ns(), script_name, latency_ms))
+        return {
+            "kind": "latency",
+            "profile_id": profile_id,
+            "timestamp": None,
+            "script_name": script_name,
+            "latency_ms": latency_ms,
+        }
 
-    @_never_raises
+    @_recorded
     def record_system_health(
         self,
         profile_id: int,
@@ -256,23 +273,21 @@ class TelemetryManager:
         warning_count: int = 0,
         timestamp: datetime | None = None,
         metadata: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> Record:
         """How a script is: healthy, degraded or error."""
-        self._record(
-            (
-                "health",
-                profile_id,
-                time.time_ns() if timestamp is None else timestamp,
-                script_name,
-                status,
-                api_latency_avg_ms,
-                api_rate_limit_remaining,
-                api_rate_limit_limit,
-                error_count,
-                warning_count,
-                _copy(metadata),
-            )
-        )
+        return {
+            "kind": "health",
+            "profile_id": profile_id,
+            "timestamp": timestamp,
+            "script_name": script_name,
+            "status": status,
+            "api_latency_avg_ms": api_latency_avg_ms,
+            "api_rate_limit_remaining": api_rate_limit_remaining,
+            "api_rate_limit_limit": api_rate_limit_limit,
+            "error_count": error_count,
+            "warning_count": warning_count,
+            "metadata": metadata,
+        }
 
     @contextmanager
     def measure_latency(self, profile_id: int, script_name: str) -> Iterator[None]:

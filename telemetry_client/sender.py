@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import sys
 import threading
 import time
 from collections import deque
-from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from typing import Any
 
 from telemetry_client import checks
 from telemetry_client.counting import Tally
+from telemetry_client.records import FAULTS, Call, Record, as_line, made
 from telemetry_client.spool import Batch, Spool, new_batch
 from telemetry_client.storage import Receipt, Refused, Storage, Unreachable
 
@@ -27,61 +25,37 @@ LONGEST_PAUSE_SECONDS = 15.0
 BIG_BATCH = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 LINE_BYTES = 64 * 1024
-#: What a storage of somebody's own or an odd value may raise; the thread goes on.
-FAULTS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _ACCOUNTS = ("sent", "rejected", "refused", "spooled", "lost", "batches", "resent", "resent_rejected")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-Record = dict[str, Any]
-
-
-def _plain(value: Any) -> Any:
-    """What json cannot write by itself: exact numbers as text, times in ISO 8601, numpy's numbers as Python's."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if hasattr(value, "__index__"):
-        return int(value)
-    if hasattr(value, "__float__"):
-        return float(value)
-    return str(value)
-
-
-def as_line(record: Record) -> str:
-    """One record as a line of JSON, without the fields that hold nothing. Raises ValueError or TypeError."""
-    told = {name: value for name, value in record.items() if value is not None}
-    if isinstance(told["timestamp"], int):  # nanoseconds, taken when the call was made
-        told["timestamp"] = (_EPOCH + timedelta(microseconds=told["timestamp"] // 1000)).isoformat()
-    return json.dumps(told, default=_plain, allow_nan=False, separators=(",", ":"))
 
 
 class Sender:
     """Owns the queue. The recording side only appends to it and counts; everything else happens in the thread."""
 
     def __init__(
-        self, storage: Storage, batch_size: int, interval: float, spool: Spool | None, name: str = "telemetry"
+        self,
+        storage: Storage,
+        batch_size: int,
+        interval: float,
+        spool: Spool | None,
+        max_queue: int,
+        may_be_plain: bool,
     ) -> None:
         self.storage = storage
         self.batch_size = batch_size
         self.interval = interval
         self.spool = spool
-        self.name = name
+        self.max_queue = max_queue
+        self._may_be_plain = may_be_plain
         self.reset()
 
     def reset(self) -> None:
         """Begin with nothing: at first, and in the child of a fork, whose parent sends what it recorded itself."""
         #: what was recorded, as it came; the recording side appends, whoever holds the books takes
-        self.raw: deque[tuple[Any, ...]] = deque()
+        self.raw: deque[Call] = deque()
+        #: how many calls may wait in `raw`: what is in order takes its part of the queue's bound
+        self.room = self.max_queue
+        #: whether a call need only be noted
+        self.is_plain = False
         #: what was found to be in order
         self.queue: deque[Record] = deque()
         self.queued = Tally()
@@ -112,9 +86,10 @@ class Sender:
             return
         try:
             if not self.started and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+                self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
                 self._thread.start()
                 self.started = True
+                self.is_plain = self._may_be_plain
         except RuntimeError:
             self._thread = None  # the interpreter is on its way out: close() keeps what there is
         finally:
@@ -137,7 +112,7 @@ class Sender:
                 self._deliver(batch)
             self._report()
         finally:
-            self.started = False
+            self.started = self.is_plain = False
 
     def _waiting(self) -> bool:
         return bool(self.raw or self.queue or self._from_spool or self._current)
@@ -164,13 +139,14 @@ class Sender:
     def _sift(self) -> None:
         """Look at what was recorded since: what is wrong is counted, the rest waits to be sent."""
         for _ in range(len(self.raw)):
-            record = checks.record_of(self.raw[0])
             try:
+                record = made(*self.raw[0])
                 wrong = checks.wrong(record)
             except FAULTS as error:
-                wrong = f"a value cannot be judged ({type(error).__name__})"
+                wrong = f"{self.raw[0][0].__name__}: {type(error).__name__}"
             if wrong is None:
                 self.queue.append(record)
+                self.room = self.max_queue - len(self.queue)
             else:
                 self._leave_out(wrong)
             self.raw.popleft()
@@ -190,6 +166,7 @@ class Sender:
                 lines.append(line)
                 size += len(line)
             self.queue.popleft()
+        self.room = self.max_queue - len(self.queue)
         return new_batch(lines) if lines else None
 
     def _leave_out(self, reason: str) -> str:
@@ -311,6 +288,7 @@ class Sender:
         if self._waiting() and not self.started:
             self.start()
         self.closed = True
+        self.is_plain = False
         self._give_up_at = time.monotonic() + timeout
         self._closing.set()
         thread = self._thread

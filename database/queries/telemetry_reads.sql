@@ -31,31 +31,39 @@ SELECT
 FROM falls AS f;
 
 -- name: select_breakouts(profile_id, since)
--- Exact sums of breakout trades: all together, per reason of the exit, and per UTC hour of the entry.
-SELECT
-    t.exit_reason,
-    t.hour,
-    grouping(t.exit_reason) = 0 AS is_reason,
-    grouping(t.hour) = 0 AS is_hour,
-    count(*) AS trades,
-    count(*) FILTER (WHERE t.pnl > 0) AS wins,
-    count(*) FILTER (WHERE t.pnl < 0) AS losses,
-    sum(t.pnl) AS total,
-    sum(t.pnl) FILTER (WHERE t.pnl > 0) AS gross_profit,
-    sum(t.pnl) FILTER (WHERE t.pnl < 0) AS gross_loss,
-    count(t.slippage) AS slippages,
-    sum(t.slippage) AS slippage_total
-FROM (
+-- Exact sums of breakout trades: all together, per reason of the exit, and per UTC hour of the entry. Every trade is
+-- added once, to its reason and hour; the rest is sums of these few sums.
+WITH cells AS (
     SELECT
         p.exit_reason,
-        p.pnl,
-        p.slippage,
-        extract(HOUR FROM p.entry_time AT TIME ZONE 'UTC')::integer AS hour
+        extract(HOUR FROM p.entry_time AT TIME ZONE 'UTC')::integer AS hour,
+        count(*) AS trades,
+        count(*) FILTER (WHERE p.pnl > 0) AS wins,
+        count(*) FILTER (WHERE p.pnl < 0) AS losses,
+        sum(p.pnl) FILTER (WHERE p.pnl > 0) AS gross_profit,
+        sum(p.pnl) FILTER (WHERE p.pnl < 0) AS gross_loss,
+        count(p.slippage) AS slippages,
+        sum(p.slippage) AS slippage_total
     FROM dd_trade_performance AS p
     WHERE p.profile_id = :profile_id AND p.entry_time >= :since AND p.trade_type = 'breakout'
-) AS t
-GROUP BY GROUPING SETS ((), (t.exit_reason), (t.hour))
-ORDER BY 1, 2, t.hour ASC, trades DESC, t.exit_reason ASC;
+    GROUP BY p.exit_reason, 2
+)
+
+SELECT
+    c.exit_reason,
+    c.hour,
+    grouping(c.exit_reason) = 0 AS is_reason,
+    grouping(c.hour) = 0 AS is_hour,
+    coalesce(sum(c.trades), 0)::bigint AS trades,
+    coalesce(sum(c.wins), 0)::bigint AS wins,
+    coalesce(sum(c.losses), 0)::bigint AS losses,
+    sum(c.gross_profit) AS gross_profit,
+    sum(c.gross_loss) AS gross_loss,
+    coalesce(sum(c.slippages), 0)::bigint AS slippages,
+    sum(c.slippage_total) AS slippage_total
+FROM cells AS c
+GROUP BY GROUPING SETS ((), (c.exit_reason), (c.hour))
+ORDER BY c.hour ASC, trades DESC, c.exit_reason ASC;
 
 -- name: count_signals(profile_id, since)$
 -- Signals recorded in the window, whether a trade followed or not.
@@ -78,55 +86,41 @@ LIMIT 1;
 
 -- name: select_equity_curve(profile_id, since, points)
 -- The window's equity in at most so many stretches of equally many points; its drawdowns are of every point.
-WITH run AS (
+WITH sized AS (
     SELECT
-        e.recorded_at,
-        e.account_equity,
-        max(e.account_equity) OVER (ORDER BY e.recorded_at, e.id ROWS UNBOUNDED PRECEDING) AS peak,
-        row_number() OVER (ORDER BY e.recorded_at, e.id) AS place
+        count(*) AS points,
+        least(:points, count(*)) AS stretches
     FROM dd_equity_points AS e
     WHERE e.profile_id = :profile_id AND e.recorded_at >= :since
 ),
 
-sized AS (
-    SELECT count(*) AS points
-    FROM run
-),
-
-stretch AS (
+run AS (
     SELECT
-        r.recorded_at,
-        r.account_equity,
-        r.peak,
-        r.place,
-        (r.place - 1) * least(:points, m.points) / m.points AS number
-    FROM run AS r
-    CROSS JOIN sized AS m
-),
-
-summed AS (
-    SELECT
-        s.number,
-        max(s.place) AS last_place,
-        min(s.account_equity) AS low,
-        max(s.account_equity) AS high,
-        max(s.peak - s.account_equity) AS fall,
-        max((s.peak - s.account_equity) * 100 / nullif(greatest(s.peak, 0), 0)) AS fall_pct
-    FROM stretch AS s
-    GROUP BY s.number
+        e.recorded_at,
+        e.account_equity,
+        max(e.account_equity) OVER running AS peak,
+        row_number() OVER running AS place
+    FROM dd_equity_points AS e
+    WHERE e.profile_id = :profile_id AND e.recorded_at >= :since
+    WINDOW running AS (ORDER BY e.recorded_at, e.id ROWS UNBOUNDED PRECEDING)
 )
 
 SELECT
-    r.recorded_at,
-    r.account_equity,
-    r.peak,
-    s.low,
-    s.high,
-    s.fall,
-    s.fall_pct
-FROM summed AS s
-INNER JOIN run AS r ON s.last_place = r.place
-ORDER BY r.place;
+    (r.place - 1) * s.stretches / s.points AS number,
+    max(r.recorded_at) AS recorded_at,
+    -- the stretch of the point after its last one is another
+    max(r.account_equity) FILTER (
+        WHERE (r.place - 1) * s.stretches / s.points < r.place * s.stretches / s.points
+    ) AS account_equity,
+    max(r.peak) AS peak,
+    min(r.account_equity) AS low,
+    max(r.account_equity) AS high,
+    max(r.peak - r.account_equity) AS fall,
+    max((r.peak - r.account_equity) * 100 / nullif(greatest(r.peak, 0), 0)) AS fall_pct
+FROM run AS r
+INNER JOIN sized AS s ON r.place <= s.points
+GROUP BY 1
+ORDER BY 1;
 
 -- name: select_orders(profile_id, script, since)^
 -- Orders first seen in the window, each in its latest state.

@@ -1,0 +1,55 @@
+"""From a call's arguments to a line of JSON: all of it happens in the sending thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+#: What a storage of somebody's own or an odd value may raise; the thread goes on.
+FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+Record = dict[str, Any]
+#: what makes a record of a call's arguments, when the call was made (epoch nanoseconds), and the arguments
+Call = tuple[Callable[..., Record], int, tuple[Any, ...], dict[str, Any]]
+
+
+def made(build: Callable[..., Record], taken_at: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
+    """The record that a call tells, at the call's own time unless it names one. Raises what wrong arguments raise."""
+    record = build(None, *args, **kwargs)
+    if record["timestamp"] is None:
+        record["timestamp"] = taken_at
+    return record
+
+
+def _plain(value: Any) -> Any:
+    """What json cannot write by itself: exact numbers as text, times in ISO 8601, numpy's numbers as Python's."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if hasattr(value, "__index__"):
+        return int(value)
+    if hasattr(value, "__float__"):
+        return float(value)
+    return str(value)
+
+
+def as_line(record: Record) -> str:
+    """One record as a line of JSON, without the fields that hold nothing. Raises ValueError or TypeError."""
+    told = {name: value for name, value in record.items() if value is not None}
+    if isinstance(told["timestamp"], int):  # nanoseconds, taken when the call was made
+        told["timestamp"] = (_EPOCH + timedelta(microseconds=told["timestamp"] // 1000)).isoformat()
+    return json.dumps(told, default=_plain, allow_nan=False, separators=(",", ":"))
