@@ -12,7 +12,7 @@ from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
 from state import jsontext
-from state.snapshot import EXTREME_NUMBERS, Extreme, Head, Number, Snapshot, Verdict, judge, stamp
+from state.snapshot import EXTREME_NUMBERS, Extreme, Head, Number, Point, Snapshot, Verdict, judge, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Prepared:
 
 def prepare(snapshot: Snapshot) -> Prepared:
     """The snapshot written out for the database; computes only, so it can be done away from the event loop."""
-    rows, overlay = jsontext.dump(snapshot.rows()), jsontext.dump(snapshot.overlay())
+    values = [_digits(point.v) for point in snapshot.points]
+    rows, overlay = jsontext.dump(snapshot.rows()), jsontext.dump(snapshot.overlay(_series(snapshot.points, values)))
     told = (snapshot.date.isoformat(), stamp(snapshot.updated_at), snapshot.headline, snapshot.summary, snapshot.source)
     digest = hashlib.sha256("\0".join((*told, rows, overlay)).encode()).hexdigest()
     return Prepared(
@@ -54,7 +55,7 @@ def prepare(snapshot: Snapshot) -> Prepared:
         points={
             "kpis": text_array(point.kpi for point in snapshot.points),
             "times": array(point.t for point in snapshot.points),
-            "vals": array(_digits(point.v) for point in snapshot.points),
+            "vals": array(values),
             "sources": text_array(point.src for point in snapshot.points),
         },
         extremes=jsontext.dump([_extreme(extreme) for extreme in snapshot.extremes]),
@@ -71,6 +72,18 @@ def prepare(snapshot: Snapshot) -> Prepared:
             ]
         ),
     )
+
+
+def _series(points: Sequence[Point], values: Sequence[str]) -> dict[str, Any]:
+    """The archive's series by KPI, written point by point: times and numbers need no quoting, sources repeat."""
+    sources: dict[str | None, str] = {None: ""}
+    texts: dict[str, list[str]] = {}
+    for (kpi, t, _, src), value in zip(points, values, strict=True):
+        source = sources.get(src)
+        if source is None:
+            source = sources[src] = f',"src":{jsontext.dump(src)}'
+        texts.setdefault(kpi, []).append(f'{{"t":"{t}","v":{value}{source}}}')
+    return {kpi: jsontext.raw(f"[{','.join(told)}]") for kpi, told in texts.items()}
 
 
 def _digits(value: Number) -> str:

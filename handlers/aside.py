@@ -2,15 +2,24 @@
 
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from errors import AlertbookError
 
 T = TypeVar("T")
 
 
+@cache
+def _thread() -> Any:
+    """This process's one thread for such work: a second would only share the same interpreter lock."""
+    from gevent.threadpool import ThreadPool
+
+    return ThreadPool(1)
+
+
 def aside(work: Callable[[], T]) -> T:
-    """What `work` returns, computed in a thread of gevent's pool where gevent runs, else right here.
+    """What `work` returns, computed in a thread of its own where gevent runs, else right here.
 
     Python's threads take turns every 5 ms, so the loop waits no longer than that. `work` must compute only: no
     request, no database. Raises what `work` raises.
@@ -18,7 +27,6 @@ def aside(work: Callable[[], T]) -> T:
     monkey = sys.modules.get("gevent.monkey")
     if monkey is None or not monkey.is_module_patched("socket"):
         return work()
-    import gevent
 
     # A thread's exception would be printed by the hub as if nobody caught it, so ours come back as values.
     def guarded() -> T | AlertbookError:
@@ -27,7 +35,7 @@ def aside(work: Callable[[], T]) -> T:
         except AlertbookError as error:
             return error
 
-    result: T | AlertbookError = gevent.get_hub().threadpool.apply(guarded)
+    result: T | AlertbookError = _thread().apply(guarded)
     if isinstance(result, AlertbookError):
         raise result
     return result

@@ -49,10 +49,10 @@ def run(job: Job, settings: Settings, arguments: Sequence[str], *, now: datetime
 
     A nightly job with a day as its argument runs for just that day, unless that is done. Raises what the job raises.
     """
-    settings = with_database(settings)
-    assert settings.database_url is not None
     if not job.leased:
         return job.run(settings, arguments)
+    settings = with_database(settings)
+    assert settings.database_url is not None
     pool = Pool(settings.database_url, 2)
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     try:

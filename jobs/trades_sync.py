@@ -212,4 +212,5 @@ def _write_directly(todo: Plan, url: str, payload: Mapping[str, Any], result: Ma
     return Outcome(Exit.REFUSED if refused else Exit.DONE, told)
 
 
-JOB: Final = Job("trades-sync", "post the day's snapshot of KPIs, series, extremes and portfolio", run)
+#: No lease: the source may be somebody else's database, and of two runs at once the later reading stays.
+JOB: Final = Job("trades-sync", "post the day's snapshot of KPIs, series, extremes and portfolio", run, leased=False)

@@ -115,12 +115,8 @@ class Snapshot:
         """The KPIs as the archive shows them."""
         return [{"kpi": row.kpi, "value": row.value_text} for row in self.kpis]
 
-    def overlay(self) -> dict[str, Any]:
-        """Series, extremes and portfolio as the archive shows them, under the contract's names."""
-        series: dict[str, list[dict[str, Any]]] = {}
-        for kpi, t, v, src in self.points:
-            point = {"t": t, "v": v} if src is None else {"t": t, "v": v, "src": src}
-            series.setdefault(kpi, []).append(point)
+    def overlay(self, series: Mapping[str, Any]) -> dict[str, Any]:
+        """Series (as the caller writes them), extremes and portfolio under the contract's names, for the archive."""
         extremes: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
         for extreme in self.extremes:
             extremes.setdefault(extreme.kpi, {HI: [], LO: []})[extreme.side].append(extreme.item)

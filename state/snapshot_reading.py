@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 import pytz
@@ -38,6 +39,8 @@ _EXTREMES: Final = frozenset({"byKpi", "legacyKpi", "source"})
 _ASSET: Final = frozenset({"trade_id", "tradeId", "id", "symbol", "contract_name", "contractName", "contract"})
 
 Localise = Callable[[datetime], datetime]
+#: a point, its instant and its place in the list that was sent
+_Placed = tuple[datetime, int, Point]
 
 
 def normalise(body: Mapping[str, Any], *, now: datetime, localise: Localise) -> Snapshot:
@@ -254,7 +257,7 @@ def _points(overlay: Mapping[str, Any], localise: Localise, drops: list[Drop]) -
         path, series = "overlay.series", other
     if sum(len(listed) for listed in series.values() if isinstance(listed, list)) > MAX_POINTS:
         raise _fail(path, f"holds more than {MAX_POINTS} points", "TOO_MANY_POINTS")
-    kept: dict[str, dict[datetime, tuple[int, Point]]] = {}
+    kept: dict[str, dict[str, _Placed]] = {}
     for key, listed in series.items():
         here = f"{path}.{key[:MAX_NAME]}"
         name = _name(key.strip(), here, drops)
@@ -264,37 +267,38 @@ def _points(overlay: Mapping[str, Any], localise: Localise, drops: list[Drop]) -
             drops.append(Drop(here, "not a list"))
             continue
         _series(name, listed, here, localise, kept.setdefault(name, {}), drops)
-    return tuple(points[instant][1] for points in kept.values() for instant in sorted(points))
+    return tuple(point for placed in kept.values() for _, _, point in sorted(placed.values(), key=itemgetter(0)))
 
 
 def _series(
-    name: str,
-    listed: list[Any],
-    path: str,
-    localise: Localise,
-    kept: dict[datetime, tuple[int, Point]],
-    drops: list[Drop],
+    name: str, listed: list[Any], path: str, localise: Localise, kept: dict[str, _Placed], drops: list[Drop]
 ) -> None:
-    """Adds one KPI's points to `kept`, by instant: the one loop here that is written for speed."""
+    """Adds one KPI's points to `kept`, by their instant's text: the one loop here that is written for speed."""
     for index, item in enumerate(listed):
         if not isinstance(item, dict):
             drops.append(Drop(f"{path}[{index}]", "not an object"))
             continue
         told = item.get("t")
         instant = read_instant(told if told is not None else _first(item, "time", "ts"), localise)
-        told = item.get("v")
-        value = number(told if told is not None else item.get("value"))
+        value = item.get("v")
+        value = number(value if value is not None else item.get("value"))
         if instant is None or value is None:
             drops.append(Drop(f"{path}[{index}]", "no time" if instant is None else "no finite value"))
             continue
         if not item.keys() <= _POINT:
             _unknown(item, _POINT, f"{path}[{index}].", drops)
-        if instant in kept:
-            drops.append(Drop(f"{path}[{kept[instant][0]}]", "duplicate timestamp: a later point wins"))
+        text = told if isinstance(told, str) and _is_written_as_ours(told) else zulu(instant)
+        if text in kept:
+            drops.append(Drop(f"{path}[{kept[text][1]}]", "duplicate timestamp: a later point wins"))
         src = item.get("src")
         if src is not None:
             src = _source(src, f"{path}[{index}]", drops)
-        kept[instant] = index, Point(name, zulu(instant), value, src)
+        kept[text] = instant, index, Point(name, text, value, src)
+
+
+def _is_written_as_ours(text: str) -> bool:
+    """Whether the text of a valid instant is just what `zulu` writes of it, which is the common case."""
+    return len(text) == 20 and text[10::3] == "T::Z" and text[11:13] != "24"
 
 
 def _source(src: Any, path: str, drops: list[Drop]) -> str | None:

@@ -114,6 +114,14 @@ def test_instants(written: Any, read_as: str | None) -> None:
     assert (zulu(instant) if instant else None) == read_as
 
 
+def test_one_instant_in_many_spellings_is_one_point() -> None:
+    spellings = ["2026-02-12T00:00:00Z", "2026-02-12T000000.0Z", "2026-02-12 00:00:00Z", "2026-02-11T24:00:00Z",
+                 "2026-02-12T00:00:00.000Z", "2026-02-12T01:00:00+01:00", 1_770_854_400]  # fmt: skip
+    snapshot = read({"overlay": {"series": {"A": [{"t": spelling, "v": 1} for spelling in spellings]}}})
+    assert [point.t for point in snapshot.points] == ["2026-02-12T00:00:00Z"]
+    assert len(snapshot.dropped) == len(spellings) - 1
+
+
 def test_days() -> None:
     assert read_day("2024-02-29") == date(2024, 2, 29)
     assert [read_day(day) for day in ("2026-02-29", "2026-2-1", "2026-02-11T00:00", None, 5)] == [None] * 5
