@@ -121,7 +121,7 @@ def test_quarantined_bodies_wait_there_too_and_arrive_once(here: Here) -> None:
     here.caretaker.drain()
     query = "SELECT received_at, peer, raw, reason, message, details, parser_version FROM quarantine"
     ((at, peer, raw, *rest),) = here.rows(query)
-    assert (at, peer, bytes(raw)) == (NOON, "203.0.113.7", b"\xff\x00broken")  # type: ignore[arg-type]
+    assert (at, peer, bytes(raw)) == (NOON, "203.0.113.7", b"\xff\x00broken")  # type: ignore[call-overload]
     assert rest == ["NOT_JSON", "no", [{"field": "a", "code": "B", "message": "c"}], "1"]
 
 
@@ -133,7 +133,7 @@ def test_two_drainers_move_each_once(here: Here) -> None:
         Caretaker(pool, Spool(folder, max_mb=8, max_age=timedelta(days=1)), Breaker(), Tally()) for pool in pools
     ]
     moved: list[int] = []
-    threads = [threading.Thread(target=lambda one=one: moved.append(one.drain())) for one in drainers]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda one=one: moved.append(one.drain())) for one in drainers]
     for thread in threads:
         thread.start()
     for thread in threads:

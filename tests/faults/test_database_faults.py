@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,10 +153,10 @@ def run_sql_until_full(one: Server) -> None:
         'k.execute("CREATE TABLE filling AS SELECT repeat(md5(n::text), 100) FROM generate_series(1, 100000) n")'
     )
     done = subprocess.run(
-        [os.sys.executable, "-c", program, url_of(one)],
+        [sys.executable, "-c", program, url_of(one)],
         capture_output=True,
         text=True,
-        check=False,  # type: ignore[attr-defined]
+        check=False,
     )
     assert done.returncode != 0
     assert "No space left" in done.stderr or "server closed" in done.stderr, done.stderr
