@@ -50,6 +50,9 @@ class Caretaker:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(5)
+        if self._thread is None or not self._thread.is_alive():
+            self._reported = 0.0
+            self.round()
 
     def _run(self) -> None:
         try:
@@ -59,8 +62,6 @@ class Caretaker:
             if not self._stop.is_set():  # a fault that nobody foresaw must not leave the spool to itself
                 self._thread = None
                 self.start()
-        self._reported = 0.0
-        self.round()
 
     def round(self) -> None:
         """One look at everything. A database that fails on the way ends the round, and nothing is lost by that."""

@@ -100,13 +100,13 @@ def _deliver_batch(here: Services, incoming: Incoming, reading: Reading) -> dict
     events = [outcome for outcome in reading.outcomes if isinstance(outcome, SignalEvent)]
     places = iter(_store_items(here, incoming, events))
     results: list[dict[str, Any]] = []
-    kept: int | None = None
+    kept: list[int | None] = []
     for index, outcome in enumerate(reading.outcomes):
         place = outcome.error if isinstance(outcome, Refused) else next(places)
         if isinstance(place, AlertbookError):
-            # the body holds every item, so it is kept once
-            kept = kept or quarantined(here, incoming, place, version=reading.version).extra["quarantine_id"]
-            results.append({**_refused_item(index, place), "quarantine_id": kept})
+            if not kept:  # the body holds every item, so it is kept once
+                kept.append(quarantined(here, incoming, place, version=reading.version).extra["quarantine_id"])
+            results.append({**_refused_item(index, place), "quarantine_id": kept[0]})
         elif isinstance(outcome, SignalEvent):
             results.append({"index": index, "success": True, **place, "trade_id": outcome.trade_id})
     succeeded = sum(result["success"] for result in results)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from flask import Flask, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
 from database.driver import DeadlineExceeded, deadline
@@ -32,7 +33,7 @@ def read_body(limit: int = BODY_LIMIT, *, seconds: float | None = None) -> bytes
 
     It must go on arriving: without a byte for IDLE_SECONDS, or, where `seconds` is given, not whole after that
     time, it is TimedOut (408). TooLarge (413) when it is longer than `limit` bytes, chunked ones too; NotJson (400)
-    when it ends before its announced end.
+    when it ends before its announced end or is chunked wrongly.
     """
     declared = request.content_length
     if declared is not None and declared > limit:
@@ -42,6 +43,8 @@ def read_body(limit: int = BODY_LIMIT, *, seconds: float | None = None) -> bytes
             body = request.stream.read(limit + 1)
     except TimeoutError:
         raise TimedOut("The body did not arrive in time.") from None
+    except ParseException:
+        raise NotJson("No JSON payload: the body's chunks are malformed.", code="MALFORMED_CHUNKS") from None
     except (OSError, ClientDisconnected):
         raise NotJson("No JSON payload: the body ended before its announced end.", code="INCOMPLETE_BODY") from None
     if len(body) > limit:

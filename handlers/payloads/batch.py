@@ -15,6 +15,8 @@ from state.vocabulary import MFE_UPDATE
 NAME: Final = "batch"
 EVENT: Final = "MFE_UPDATE_BATCH"
 ITEMS: Final = "signals"
+#: More than an alert of 64 KiB could say something with; each is an event, and all must be stored in time.
+MAX_ITEMS: Final = 1_000
 
 #: What an item must say of itself: taken from the batch it would end up in somebody else's trade.
 _OWN: Final = frozenset({ITEMS, "trade_id", "signal_id"})
@@ -37,6 +39,8 @@ def read(body: Body, context: Context) -> Reading:
         findings.wrong(ITEMS, "MISSING", f"A batch needs a list {ITEMS} of the updates.")
     elif not isinstance(items, list):
         findings.wrong(ITEMS, "NOT_A_LIST", f"{shown(items)} is not a list: {ITEMS} lists the updates.")
+    elif len(items) > MAX_ITEMS:
+        findings.wrong(ITEMS, "TOO_MANY_ITEMS", f"The list {ITEMS} has {len(items)} updates; at most {MAX_ITEMS} fit.")
     elif not items:
         findings.wrong(ITEMS, "EMPTY_BATCH", f"The list {ITEMS} is empty: a batch needs at least one update.")
     findings.raise_if_wrong()

@@ -1,0 +1,81 @@
+"""Bodies that no well-behaved sender would send, by name. SECRET stands where a secret is echoed."""
+
+from typing import Final
+
+SECRET: Final = "canary-5d0c9a41e7b2f386"
+_GOOD: Final = b'"type":"ENTRY","signal_id":"h","entry_price":1'
+
+
+def _escaped(text: str) -> bytes:
+    return b"".join(b"\\u%04x" % ord(character) for character in text)
+
+
+HOSTILE: Final[dict[str, bytes]] = {
+    "echo": b'{%s,"note":"a %s b"}' % (_GOOD, SECRET.encode()),
+    "echo_in_key": b'{%s,"%s":1}' % (_GOOD, SECRET.encode()),
+    "echo_escaped": b'{%s,"note":"%s"}' % (_GOOD, _escaped(SECRET)),
+    "echo_nested": b'{%s,"targets":{"x":[{"y":"%s"}]}}' % (_GOOD, SECRET.encode()),
+    "echo_in_id": b'{"type":"ENTRY","signal_id":"%s","entry_price":1}' % SECRET.encode(),
+    "echo_in_strategy": b'{%s,"strategy_id":"%s"}' % (_GOOD, SECRET.encode()),
+    "echo_unreadable": b'{%s,"note":%s' % (_GOOD, SECRET.encode()),
+    "echo_unreadable_escaped": b'{"note": "%s" oops' % _escaped(SECRET),
+    "echo_utf16": ('{"note":"' + SECRET + '"}').encode("utf-16"),
+    "echo_twice_key": b'{"%s":1,"%s":2}' % (SECRET.encode(), SECRET.encode()),
+    "echo_wrong_type": b'{"type":"%s","signal_id":"h"}' % SECRET.encode(),
+    "echo_wrong_price": b'{"type":"ENTRY","signal_id":"h2","entry_price":"%s"}' % SECRET.encode(),
+    "echo_form": b"secret=%s&type=ENTRY" % SECRET.encode(),
+    "second_secret": b'{%s,"secret":"other","note":"%s"}' % (_GOOD, SECRET.encode()),
+    "secret_is_object": b'{%s,"secret":{"a":"%s"}}' % (_GOOD, SECRET.encode()),
+    "secret_is_list": b'{%s,"secret":[[[1]]]}' % _GOOD,
+    "secret_surrogate": b'{%s,"secret":"\\ud800"}' % _GOOD,
+    "wrapped_secret": b'{"attributes":{%s,"secret":"%s","schema_version":"1.0.0"}}' % (_GOOD, SECRET.encode()),
+    "batch_echo": b'{"event_type":"MFE_UPDATE_BATCH","signals":[{"trade_id":"b","mfe_R":1,"note":"%s"},'
+    b'{"mfe_R":"%s"}]}' % (SECRET.encode(), SECRET.encode()),
+    "empty": b"",
+    "blank": b" \r\n\t ",
+    "nul": b"\x00",
+    "nul_bytes": b"\x00" * 5000,
+    "not_utf8": b'{"a":"\xff\xfe\xfd"}',
+    "overlong_utf8": b'{"a":"\xc0\xaf"}',
+    "utf16": '{"type":"ENTRY"}'.encode("utf-16-le"),
+    "utf32": '{"type":"ENTRY"}'.encode("utf-32"),
+    "two_boms": b"\xef\xbb\xbf\xef\xbb\xbf{}",
+    "number": b"1",
+    "huge_integer": b"9" * 5000,
+    "huge_integer_field": b'{"type":"ENTRY","signal_id":"h","entry_price":%s}' % (b"9" * 5000),
+    "long_fraction": b'{"type":"ENTRY","signal_id":"h","entry_price":0.%s}' % (b"1" * 5000),
+    "exponent": b'{"type":"ENTRY","signal_id":"h","entry_price":1e999999999}',
+    "exponent_text": b'{"type":"ENTRY","signal_id":"h","entry_price":"1e999999999"}',
+    "negative_exponent": b'{"type":"ENTRY","signal_id":"h","entry_price":1e-99999}',
+    "nan": b'{"type":"ENTRY","signal_id":"h","entry_price":NaN,"mfe":-Infinity}',
+    "nan_text": b'{"type":"ENTRY","signal_id":"h","entry_price":"nan","mfe":"inf"}',
+    "deep_list": b"[" * 30000,
+    "deep_object": b'{"a":' * 12000,
+    "deep_closed": b'{"a":' * 500 + b"1" + b"}" * 500,
+    "many_keys": b"{" + b",".join(b'"%d":1' % n for n in range(6000)) + b"}",
+    "many_items": b'{"event_type":"MFE_UPDATE_BATCH","signals":[' + b",".join([b"{}"] * 20000) + b"]}",
+    "many_texts": b'{"event_type":"MFE_UPDATE_BATCH","signals":[' + b",".join([b'"a"'] * 16000) + b"]}",
+    "twice": b'{"type":"ENTRY","type":"EXIT"}',
+    "surrogate": b'{"type":"ENTRY","signal_id":"h3","entry_price":1,"note":"\\ud800\\udc00\\ud800 \\udfff"}',
+    "surrogate_key": b'{%s,"\\ud800":1}' % _GOOD,
+    "nul_text": b'{"type":"ENTRY","signal_id":"h4","entry_price":1,"note":"a\\u0000b"}',
+    "nul_id": b'{"type":"ENTRY","signal_id":"a\\u0000b","entry_price":1}',
+    "nul_key": b'{%s,"a\\u0000":1}' % _GOOD,
+    "year_0": b'{"type":"ENTRY","signal_id":"h","entry_price":1,"timestamp":"0000-01-01T00:00:00Z"}',
+    "year_10000": b'{"type":"ENTRY","signal_id":"h","entry_price":1,"timestamp":"10000-01-01T00:00:00Z"}',
+    "epoch_far": b'{"type":"ENTRY","signal_id":"h","entry_price":1,"timestamp":99999999999999999999}',
+    "epoch_text": b'{"type":"ENTRY","signal_id":"h","entry_price":1,"timestamp":"-1e40"}',
+    "offset_far": b'{"type":"ENTRY","signal_id":"h","entry_price":1,"timestamp":"2026-01-01T00:00:00+99:99"}',
+    "types_everywhere": b'{"type":{},"signal_id":[],"entry_price":{},"direction":[],"timestamp":{},"targets":5}',
+    "booleans": b'{"type":true,"signal_id":true,"entry_price":true,"schema_version":true,"event_type":true}',
+    "long_id": b'{"type":"ENTRY","signal_id":"%s","entry_price":1}' % (b"x" * 60000),
+    "long_symbol": b'{"type":"ENTRY","signal_id":"h5","entry_price":1,"symbol":"%s"}' % (b"x" * 60000),
+    "sql": b'{"type":"ENTRY","signal_id":"h\'; DROP TABLE automated_signals; --","entry_price":1}',
+    "format": b'{"type":"ENTRY","signal_id":"%s %(x)s {0} ${x}","entry_price":1}',
+    "lines": b'{"type":"ENTRY","signal_id":"a\\nb","entry_price":1,"note":"x\\r\\n{\\"event\\":\\"forged\\"}"}',
+    "html": b'{"type":"ENTRY","signal_id":"<script>alert(1)</script>","entry_price":1,"strategy_id":"=cmd|x"}',
+    "proto": b'{"type":"ENTRY","signal_id":"h6","entry_price":1,"__proto__":{"a":1},"constructor":1}',
+    "bidi": '{"type":"ENTRY","signal_id":"\u202eabc\u200b","entry_price":1}'.encode(),
+    "xml": b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+    "pickle": b"\x80\x04\x95\x0a\x00\x00\x00",
+}
