@@ -150,7 +150,9 @@ def _record(
 ) -> dict[str, Any]:
     """Keep a decision: counters and reservation when it grants, an event and the audit in any case."""
     if request.engine not in moment.policies:
-        QUERIES.risk.insert_unknown_policy(connection, engine=request.engine, changed_by=who.actor)
+        QUERIES.risk.insert_unknown_policy(
+            connection, engine=request.engine, changed_by=who.actor, reason="unknown engine: disabled, all caps 0"
+        )
     reservation_id = expires_at = None
     if decision.ok:
         reservation_id = request.reservation_id or uuid.uuid4().hex
@@ -253,7 +255,7 @@ def upsert_policy(pool: Pool, who: Who, engine: str, changes: Mapping[str, Any])
 
 def change_policy(connection: Connection, who: Who, engine: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Change an engine's caps under the GLOBAL lock that the caller holds; the caller writes the audit."""
-    QUERIES.risk.insert_unknown_policy(connection, engine=engine, changed_by=who.actor)
+    QUERIES.risk.insert_unknown_policy(connection, engine=engine, changed_by=who.actor, reason=who.reason)
     row = {**changes, "engine": engine, "changed_by": who.actor, "reason": who.reason}
     after: dict[str, Any] = QUERIES.risk.update_policy(connection, row=jsontext.dump(row))._asdict()
     return after

@@ -14,10 +14,10 @@ FROM risk_policy AS p
 WHERE :engines::text [] IS NULL OR p.engine = any(:engines)
 ORDER BY p.engine <> 'GLOBAL', p.engine;
 
--- name: insert_unknown_policy(engine, changed_by)!
+-- name: insert_unknown_policy(engine, changed_by, reason)!
 -- An engine that nobody has configured is disabled and has no budget.
 INSERT INTO risk_policy (engine, changed_by, reason)
-VALUES (:engine, :changed_by, 'unknown engine: disabled, all caps 0')
+VALUES (:engine, :changed_by, :reason)
 ON CONFLICT (engine) DO NOTHING;
 
 -- name: update_policy(row)^
