@@ -36,7 +36,7 @@ class Whole(Exact):
 
     def __init__(self, low: int, high: int, **kwargs: Any) -> None:
         super().__init__(low=low, high=high, places=0, **kwargs)
-        self.metadata["type"] = "integer"
+        self.metadata = {**self.metadata, "type": "integer"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         return int(super()._deserialize(value, attr, data, **kwargs))
