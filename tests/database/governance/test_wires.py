@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from database import signals
 from database.governance import go_live, regression, risk
 from database.governance.audit import Who
 from database.pool import Pool
-from database.writer import SignalWriter
 from errors import Invalid
 from state.event import SignalEvent
 from tests.conftest import run_sql
@@ -155,13 +155,14 @@ def alert(trade_id: str, event_type: str, minutes: int, **fields: Any) -> Signal
 
 
 def test_completed_trades_become_outcomes_once(pool: Pool, database_url: str) -> None:
-    writer = SignalWriter(database_url)
-    for trade_id, exit_price in (("won", "130"), ("lost", "90")):
-        writer.write([alert(trade_id, "ENTRY", 0, entry_price=Decimal(100), stop_loss=Decimal(90))], timeout=5)
-        exit_event = "EXIT_SL" if trade_id == "lost" else "EXIT_TP"
-        writer.write([alert(trade_id, exit_event, 5, exit_price=Decimal(exit_price))], timeout=5)
-    writer.write([alert("open", "ENTRY", 0, entry_price=Decimal(100), stop_loss=Decimal(90))], timeout=5)
-    writer.close()
+    events = [
+        alert(trade_id, "ENTRY", 0, entry_price=Decimal(100), stop_loss=Decimal(90))
+        for trade_id in ("won", "lost", "open")
+    ]
+    events.append(alert("won", "EXIT_TP", 5, exit_price=Decimal(130)))
+    events.append(alert("lost", "EXIT_SL", 5, exit_price=Decimal(90)))
+    with pool.transaction() as connection:
+        signals.insert_events(connection, events)
     assert regression.record_completed_trades(pool, limit=1) == 2
     assert regression.record_completed_trades(pool) == 0
     rows = run_sql(

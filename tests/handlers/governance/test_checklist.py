@@ -1,14 +1,16 @@
 """The go-live checklist: each check broken in turn fails under its own name and no other."""
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
-from handlers.governance import checklist, intake
+from handlers.governance import checklist
 from handlers.packs import PACKS, Pack
+from handlers.services import Services
 from settings import Settings, load
 from tests.conftest import run_sql
 from web_server import create_app
@@ -61,10 +63,12 @@ def test_a_pack_that_says_it_is_ill(client: FlaskClient, monkeypatch: pytest.Mon
     assert failing(client) == {"packs_installed"}
 
 
-def test_a_stopped_drainer(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = Pack("spool", lambda _services: "12 alerts wait in the spool")
-    monkeypatch.setattr(checklist, "INTAKE_CHECKS", (*intake.INTAKE_CHECKS, waiting))
+def test_a_stopped_drainer(app: Flask, client: FlaskClient) -> None:
+    services: Services = app.extensions["alertbook"]
+    services.caretaker.stop()
+    services.spool.put("events", datetime.now(UTC), "[]", timeout=5)
     assert failing(client) == {"intake_healthy"}
+    assert "1 alerts wait in the spool" in str(client.get(CHECKLIST).get_json()["required"]["intake_healthy"])
 
 
 def test_a_database_that_takes_no_writes(settings: Settings, database_url: str) -> None:
@@ -73,11 +77,27 @@ def test_a_database_that_takes_no_writes(settings: Settings, database_url: str) 
     assert failing(create_app(settings).test_client()) == {"intake_healthy"}
 
 
-def test_a_full_quarantine(client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "QUARANTINE_LIMIT", 2)
-    run_sql(database_url, "DROP TABLE IF EXISTS quarantine CASCADE")
-    run_sql(database_url, "CREATE TABLE quarantine AS SELECT 'waiting' AS state FROM generate_series(1, 2)")
+def test_a_full_quarantine(database_url: str, tmp_path: Path) -> None:
+    small = {"DATABASE_URL": database_url, "ALERTBOOK_DATA_DIR": str(tmp_path), "QUARANTINE_MAX_TOTAL": "2"}
+    client = create_app(load(small)).test_client()
+    waiting = (
+        "INSERT INTO quarantine (received_at, peer, raw, reason, message, details, parser_version) "
+        "VALUES (clock_timestamp(), 'p', '', 'r', 'm', '[]', '1')"
+    )
+    run_sql(database_url, waiting)
+    assert failing(client) == set()
+    run_sql(database_url, waiting)
     assert failing(client) == {"intake_healthy"}
+
+
+def test_a_builder_without_its_folder(database_url: str, tmp_path: Path) -> None:
+    root = tmp_path / "desk"
+    root.mkdir()
+    given = {"DATABASE_URL": database_url, "ALERTBOOK_DATA_DIR": str(tmp_path), "BUILDER_ROOT": str(root)}
+    client = create_app(load(given)).test_client()
+    assert failing(client) == set()
+    root.rmdir()
+    assert failing(client) == {"packs_installed"}
 
 
 def test_enabling_answers_what_fails_and_an_override_is_told(client: FlaskClient, database_url: str) -> None:
