@@ -127,9 +127,7 @@ def settle(given: dict[str, Any]) -> Response:
     here, zone = services(), services().settings.risk_day_zone
     filled, loss = given["filled_amount"], given["realized_loss"]
     if given["reservation_id"] is not None:
-        return answer(
-            settlements.settle(here.risk_pool, who, given["reservation_id"], filled=filled, loss=loss, zone=zone)
-        )
+        return answer(settlements.settle(here.risk_pool, who, given["reservation_id"], filled=filled, loss=loss))
     if given["engine"] is None or given["reserved_amount"] is None:
         detail = Detail("reservation_id", "REQUIRED", "needed, unless engine and reserved_amount are given")
         raise Invalid("Name the reservation_id, or engine and reserved_amount.", details=[detail])
@@ -146,5 +144,4 @@ def settle(given: dict[str, Any]) -> Response:
 def release(given: dict[str, Any]) -> Response:
     """Give a reservation back unused. Again answers the same; a settled one is a conflict."""
     who = take_who(given)
-    zone = services().settings.risk_day_zone
-    return answer(settlements.release(services().risk_pool, who, given["reservation_id"], zone))
+    return answer(settlements.release(services().risk_pool, who, given["reservation_id"]))
