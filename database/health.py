@@ -53,8 +53,6 @@ def takes_writes(pool: Pool) -> bool:
 
 
 def quarantined(pool: Pool) -> int:
-    """How many alerts wait in quarantine; 0 where there is none."""
+    """How many alerts wait in quarantine."""
     with pool.transaction(timeout=CHECK_SECONDS) as connection:
-        if not QUERIES.health.select_has_quarantine(connection):
-            return 0
         return int(QUERIES.health.count_quarantined(connection))

@@ -28,10 +28,26 @@ def has_tables(*names: str) -> Callable[[Services], str | None]:
     return check
 
 
+def builder_has_its_folder(services: Services) -> str | None:
+    """The builder's tables, and the folder it may write to where one is set."""
+    root = services.settings.builder_root
+    if root is not None and not root.is_dir():
+        return "BUILDER_ROOT names no folder"
+    return has_tables("builder_tasks", "builder_events")(services)
+
+
 PACKS: tuple[Pack, ...] = (
     Pack("signals", has_tables("automated_signals", "signal_window")),
     Pack("trades", has_tables("trade_summary", "trade_dirty")),
-    Pack("notices", has_tables("notice")),
+    Pack("intake", has_tables("quarantine", "receipt", "intake_hour")),
+    Pack("notices", has_tables("notice", "notice_delivery")),
+    Pack("jobs", has_tables("job_lease", "job_runs")),
+    Pack("metrics_capital", has_tables("capital_intake", "telemetry_events", "capital_rates")),
+    Pack("builder", builder_has_its_folder),
+    Pack("research", has_tables("research_sources", "research_docs")),
+    Pack("playbooks", has_tables("playbooks")),
+    Pack("telemetry", has_tables("dd_telemetry_batch", "dd_trade_performance", "dd_equity_points")),
+    Pack("snapshots", has_tables("metrics_daily", "metrics_daily_versions", "metrics_kpi_values")),
     Pack("go_live", has_tables("go_live_state", "governance_audit", "governance_audit_head")),
     Pack("risk_guard", has_tables("risk_policy", "risk_ledger_day", "risk_reservation", "risk_event")),
     Pack(

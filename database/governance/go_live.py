@@ -29,7 +29,9 @@ def lock_global(connection: Connection) -> None:
     A GLOBAL row that went missing comes back disabled and without budget, so that there is something to lock.
     """
     if QUERIES.go_live.lock_global(connection) is None:
-        QUERIES.risk.insert_unknown_policy(connection, engine="GLOBAL", changed_by="alertbook")
+        QUERIES.risk.insert_unknown_policy(
+            connection, engine="GLOBAL", changed_by="alertbook", reason="its row was missing: disabled, all caps 0"
+        )
         QUERIES.go_live.lock_global(connection)
 
 

@@ -29,7 +29,7 @@ def upsert_policy(pool: Pool, who: Who, domain: str, changes: Mapping[str, Any])
     """Change the thresholds that are given."""
     with pool.transaction() as connection:
         before = next((row._asdict() for row in QUERIES.heimdall.select_policies(connection, domain=domain)), None)
-        QUERIES.heimdall.insert_unknown_policy(connection, domain=domain, changed_by=who.actor)
+        QUERIES.heimdall.insert_unknown_policy(connection, domain=domain, changed_by=who.actor, reason=who.reason)
         row = {**changes, "domain": domain, "changed_by": who.actor, "reason": who.reason}
         after: dict[str, Any] = QUERIES.heimdall.update_policy(connection, row=jsontext.dump(row))._asdict()
         insert_audit(connection, who, "heimdall.policy", domain, before=before, after=after)
@@ -95,7 +95,9 @@ def recommend(
     domain, confidence = advice["domain"], advice["confidence"]
     content = heimdall.content_hash(domain, confidence, advice["recommendation"])
     with pool.transaction() as connection:
-        QUERIES.heimdall.insert_unknown_policy(connection, domain=domain, changed_by=who.actor)
+        QUERIES.heimdall.insert_unknown_policy(
+            connection, domain=domain, changed_by=who.actor, reason="unknown domain: defaults, production off"
+        )
         QUERIES.heimdall.lock_policy(connection, domain=domain)
         policy = next(iter(QUERIES.heimdall.select_policies(connection, domain=domain)))
         today = read_clock(connection, zone).day

@@ -1,7 +1,7 @@
 """The risk guard's transactions: reserve, settle, release, and the caps they are judged by."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -89,25 +89,41 @@ def reserve(pool: Pool, who: Who, request: Request, rules: Rules) -> dict[str, A
     Raises Conflict when `reservation_id` is known with other parameters.
     """
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
-        lock_global(connection)
         known_as = None if request.check_only else request.reservation_id
-        found = QUERIES.risk.select_moment(connection, reservation_id=known_as)
+        engines = risk.engines_of(request.engine)
+        rows = list(QUERIES.risk.begin_reserve(connection, engines=engines, reservation_id=known_as))
+        found = rows[0]
         if found.reservation_id is not None and found.request_hash != request.hash(who):
             raise Conflict("This reservation_id is known with other parameters.", code="RESERVATION_ID_IN_USE")
-        switches = (
-            HALTED if found.go_live_enabled is None else Switches(found.go_live_enabled, found.kill_switch_engaged)
-        )
+        switches = HALTED
+        if found.go_live_enabled is not None:
+            switches = Switches(found.go_live_enabled, found.kill_switch_engaged)
         if found.reservation_id is not None and not switches.kill_switch_engaged:
             return dict(found.answer)
+        moment = _moment(rows, found.now, trading_day(found.now, rules.zone))
         if found.has_expired:
             QUERIES.risk.expire_reservations(connection, now=found.now)
-        moment = read_moment(connection, request.engine, found.now, trading_day(found.now, rules.zone))
+            moment = read_moment(connection, request.engine, found.now, moment.day)
         decision = risk.decide(
             switches, moment.policies, moment.ledgers, request.engine, request.amount, enforced=rules.enforced
         )
         if request.check_only:
             return _answer(request, decision, moment, None, None)
         return _record(connection, who, request, rules, decision, moment, known=found.reservation_id is not None)
+
+
+def _moment(rows: Sequence[Any], now: datetime, day: date) -> Moment:
+    """Caps and counters out of rows by engine and day; an engine that is unused on `day` has its open risk alone."""
+    policies, ledgers = {}, {}
+    for row in rows:
+        if row.engine is None:
+            continue
+        policies[row.engine] = Policy(*(getattr(row, name) for name in _POLICY))
+        if row.day == day:
+            ledgers[row.engine] = Ledger(*(getattr(row, name) for name in _LEDGER))
+        else:
+            ledgers.setdefault(row.engine, Ledger(row.engine, open_risk_reserved=row.open_risk_reserved))
+    return Moment(now, day, policies, ledgers)
 
 
 def read_moment(connection: Connection, engine: str, now: datetime, day: date) -> Moment:
@@ -150,7 +166,9 @@ def _record(
 ) -> dict[str, Any]:
     """Keep a decision: counters and reservation when it grants, an event and the audit in any case."""
     if request.engine not in moment.policies:
-        QUERIES.risk.insert_unknown_policy(connection, engine=request.engine, changed_by=who.actor)
+        QUERIES.risk.insert_unknown_policy(
+            connection, engine=request.engine, changed_by=who.actor, reason="unknown engine: disabled, all caps 0"
+        )
     reservation_id = expires_at = None
     if decision.ok:
         reservation_id = request.reservation_id or uuid.uuid4().hex
@@ -159,19 +177,6 @@ def _record(
         moment = Moment(moment.now, moment.day, moment.policies, ledgers)
     answer = _answer(request, decision, moment, reservation_id, expires_at)
     kept_as = reservation_id or request.reservation_id
-    if kept_as is not None and not known:
-        QUERIES.risk.insert_reservation(
-            connection,
-            reservation_id=kept_as,
-            engine=request.engine,
-            day=moment.day,
-            amount=request.amount,
-            state="open" if decision.ok else "denied",
-            request_hash=request.hash(who),
-            answer=jsontext.dump(answer),
-            now=moment.now,
-            expires_at=expires_at,
-        )
     change = request.amount if decision.ok else _ZERO
     event = new_event(
         moment.day, request.engine, "RESERVE" if decision.ok else "DENY", kept_as, request.amount, moment.now
@@ -186,6 +191,13 @@ def _record(
         correlation_id=request.correlation_id,
         metadata=request.metadata,
     )
+    if kept_as is not None and not known:
+        event.update(
+            state="open" if decision.ok else "denied",
+            request_hash=request.hash(who),
+            answer=jsontext.dump(answer),
+            expires_at=expires_at,
+        )
     record_event(connection, event)
     insert_audit(
         connection,
@@ -253,7 +265,7 @@ def upsert_policy(pool: Pool, who: Who, engine: str, changes: Mapping[str, Any])
 
 def change_policy(connection: Connection, who: Who, engine: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Change an engine's caps under the GLOBAL lock that the caller holds; the caller writes the audit."""
-    QUERIES.risk.insert_unknown_policy(connection, engine=engine, changed_by=who.actor)
+    QUERIES.risk.insert_unknown_policy(connection, engine=engine, changed_by=who.actor, reason=who.reason)
     row = {**changes, "engine": engine, "changed_by": who.actor, "reason": who.reason}
     after: dict[str, Any] = QUERIES.risk.update_policy(connection, row=jsontext.dump(row))._asdict()
     return after

@@ -20,15 +20,11 @@ from state.governance.numbers import fingerprint
 from state.governance.risk import Settlement
 
 
-def settle(
-    pool: Pool, who: Who, reservation_id: str, *, filled: Decimal | None, loss: Decimal, zone: str
-) -> dict[str, Any]:
+def settle(pool: Pool, who: Who, reservation_id: str, *, filled: Decimal | None, loss: Decimal) -> dict[str, Any]:
     """Settle a reservation by its id. Raises NotFound, or Conflict when it was settled differently."""
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
         lock_global(connection)
-        clock = read_clock(connection, zone)
-        found = _find(connection, reservation_id, clock.now)
-        return _settle_found(connection, who, found, filled, loss, clock.now)
+        return _settle_found(connection, who, _find(connection, reservation_id), filled, loss)
 
 
 def settle_amount(
@@ -47,21 +43,21 @@ def settle_amount(
         if named is None:
             last = QUERIES.risk.find_last_settled(connection, engine=engine, amount=reserved)
             if last is not None:
-                found = _find(connection, last, clock.now)
+                found = _find(connection, last)
                 if found.settlement_hash == _hash(found.amount, filled, loss):
                     return dict(found.settlement_answer)
             named = QUERIES.risk.find_reservation(
                 connection, engine=engine, amount=reserved, states=["expired", "released"]
             )
         if named is not None:
-            return _settle_found(connection, who, _find(connection, named, clock.now), filled, loss, clock.now)
+            return _settle_found(connection, who, _find(connection, named), filled, loss)
         outcome = risk.settle(Decimal(0), "none", reserved if filled is None else filled, loss)
         return _write(connection, who, outcome, engine, None, Decimal(0), filled, loss, clock.day, clock.now)
 
 
-def _find(connection: Connection, reservation_id: str, now: datetime) -> Any:
-    """The reservation as it stands at `now`, by which everything else in the transaction is judged too."""
-    found = QUERIES.risk.select_reservation(connection, reservation_id=reservation_id, now=now)
+def _find(connection: Connection, reservation_id: str) -> Any:
+    """The reservation as it stands now, with the time that everything else in the transaction is judged by."""
+    found = QUERIES.risk.select_reservation(connection, reservation_id=reservation_id)
     if found is None:
         raise NotFound("There is no reservation with this id.", code="RESERVATION_NOT_FOUND")
     return found
@@ -72,23 +68,24 @@ def _hash(reserved: Decimal, filled: Decimal | None, loss: Decimal) -> str:
 
 
 def _settle_found(
-    connection: Connection, who: Who, found: Any, filled: Decimal | None, loss: Decimal, now: datetime
+    connection: Connection, who: Who, found: Any, filled: Decimal | None, loss: Decimal
 ) -> dict[str, Any]:
     given = _hash(found.amount, filled, loss)
     if found.state == "settled":
         if found.settlement_hash != given:
             raise Conflict("This reservation was settled with other numbers.", code="SETTLED_DIFFERENTLY")
         return dict(found.settlement_answer)
-    QUERIES.risk.expire_reservations(connection, now=now)
+    if found.state == "expired":
+        QUERIES.risk.expire_reservations(connection, now=found.now)
     outcome = risk.settle(found.amount, found.state, filled, loss)
     answer = _write(
-        connection, who, outcome, found.engine, found.reservation_id, found.amount, filled, loss, found.day, now
+        connection, who, outcome, found.engine, found.reservation_id, found.amount, filled, loss, found.day, found.now
     )
     QUERIES.risk.close_reservation(
         connection,
         reservation_id=found.reservation_id,
         state="settled",
-        now=now,
+        now=found.now,
         settlement_hash=given,
         settlement_answer=jsontext.dump(answer),
     )
@@ -161,23 +158,22 @@ def _trip(
     )
 
 
-def release(pool: Pool, who: Who, reservation_id: str, zone: str) -> dict[str, Any]:
+def release(pool: Pool, who: Who, reservation_id: str) -> dict[str, Any]:
     """Give a reservation back unused; again answers the same. Raises NotFound, or Conflict once it is settled."""
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
         lock_global(connection)
-        clock = read_clock(connection, zone)
-        found = _find(connection, reservation_id, clock.now)
+        found = _find(connection, reservation_id)
         if found.state == "settled":
             raise Conflict("This reservation is settled; it cannot be released.", code="ALREADY_SETTLED")
         if found.state == "released":
             return dict(found.settlement_answer)
         if found.state != "open":
             return _released(found, f"Nothing to release: the reservation is {found.state}")
-        return _release(connection, who, found, clock.now)
+        return _release(connection, who, found)
 
 
-def _release(connection: Connection, who: Who, found: Any, now: datetime) -> dict[str, Any]:
-    event = new_event(found.day, found.engine, "RELEASE", found.reservation_id, found.amount, now)
+def _release(connection: Connection, who: Who, found: Any) -> dict[str, Any]:
+    event = new_event(found.day, found.engine, "RELEASE", found.reservation_id, found.amount, found.now)
     event.update(exposure_change=-found.amount, open_risk_change=-found.amount, reason="released", actor=who.actor)
     record_event(connection, event)
     answer = _released(found, "Released")
@@ -185,7 +181,7 @@ def _release(connection: Connection, who: Who, found: Any, now: datetime) -> dic
         connection,
         reservation_id=found.reservation_id,
         state="released",
-        now=now,
+        now=found.now,
         settlement_hash=None,
         settlement_answer=jsontext.dump(answer),
     )

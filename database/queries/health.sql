@@ -7,10 +7,6 @@ FROM _yoyo_migration AS m;
 -- A replica, or a server that was made read-only, answers but stores nothing.
 SELECT current_setting('transaction_read_only') = 'off';
 
--- name: select_has_quarantine()$
--- The quarantine belongs to a migration that may not be applied yet.
-SELECT to_regclass('quarantine') IS NOT NULL;
-
 -- name: count_quarantined()$
 -- What waits for somebody to replay or discard it.
 SELECT count(*)

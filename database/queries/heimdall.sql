@@ -15,10 +15,10 @@ FROM heimdall_policy AS p
 WHERE :domain::text IS NULL OR p.domain = :domain
 ORDER BY p.domain;
 
--- name: insert_unknown_policy(domain, changed_by)!
+-- name: insert_unknown_policy(domain, changed_by, reason)!
 -- A domain that nobody has configured gets the default thresholds, with production off.
 INSERT INTO heimdall_policy (domain, changed_by, reason)
-VALUES (:domain, :changed_by, 'unknown domain: defaults, production off')
+VALUES (:domain, :changed_by, :reason)
 ON CONFLICT (domain) DO NOTHING;
 
 -- name: lock_policy(domain)$

@@ -14,10 +14,10 @@ FROM risk_policy AS p
 WHERE :engines::text [] IS NULL OR p.engine = any(:engines)
 ORDER BY p.engine <> 'GLOBAL', p.engine;
 
--- name: insert_unknown_policy(engine, changed_by)!
+-- name: insert_unknown_policy(engine, changed_by, reason)!
 -- An engine that nobody has configured is disabled and has no budget.
 INSERT INTO risk_policy (engine, changed_by, reason)
-VALUES (:engine, :changed_by, 'unknown engine: disabled, all caps 0')
+VALUES (:engine, :changed_by, :reason)
 ON CONFLICT (engine) DO NOTHING;
 
 -- name: update_policy(row)^
@@ -40,25 +40,49 @@ FROM
 WHERE p.engine = g.engine
 RETURNING p.*;
 
--- name: select_moment(reservation_id)^
--- All that a reserve is decided by, read after the lock: the clock, the switches, whether
--- reservations have run out, and what is known under this id.
+-- name: begin_reserve(engines, reservation_id)
+-- The lock, then all that a reserve is decided by: two statements, each with a snapshot of its own, in one journey,
+-- because the others wait for every journey under the lock. A row for each engine that has caps and each of its last
+-- days (one of them is the trading day), or one row without an engine: clock, switches, whether reservations have
+-- run out, what is known under this id, caps, counters; open risk is that of all days.
+SELECT p.engine
+FROM risk_policy AS p
+WHERE p.engine = any(:engines)
+ORDER BY (CASE p.engine WHEN 'GLOBAL' THEN 0 ELSE 1 END), p.engine
+FOR NO KEY UPDATE;
+
 SELECT
     clock.now,
     s.go_live_enabled,
     s.kill_switch_engaged,
     r.reservation_id,
-    r.state,
     r.request_hash,
     r.answer,
+    p.engine,
+    p.enabled,
+    p.max_daily_loss,
+    p.max_daily_exposure,
+    p.max_open_risk,
+    p.max_actions_per_day,
+    l.day,
     exists(
         SELECT 1
         FROM risk_reservation AS old
         WHERE old.state = 'open' AND old.expires_at <= clock.now
-    ) AS has_expired
+    ) AS has_expired,
+    coalesce(l.exposure_used, 0) AS exposure_used,
+    coalesce(l.realized_loss, 0) AS realized_loss,
+    coalesce(l.actions_count, 0) AS actions_count,
+    coalesce((
+        SELECT sum(o.open_risk_reserved)
+        FROM risk_ledger_day AS o
+        WHERE o.engine = p.engine AND o.open_risk_reserved > 0
+    ), 0) AS open_risk_reserved
 FROM (SELECT clock_timestamp() AS now) AS clock
 LEFT JOIN go_live_state AS s ON s.id = 1
-LEFT JOIN risk_reservation AS r ON r.reservation_id = :reservation_id::text;
+LEFT JOIN risk_reservation AS r ON r.reservation_id = :reservation_id::text
+LEFT JOIN risk_policy AS p ON p.engine = any(:engines)
+LEFT JOIN risk_ledger_day AS l ON p.engine = l.engine AND l.day >= clock.now::date - 2;
 
 -- name: select_usage(engines, day)
 -- Caps and counters of some engines on a day; open risk is that of all days.
@@ -141,25 +165,42 @@ SET
 FROM back
 WHERE l.day = back.day AND l.engine = back.engine;
 
--- name: insert_reservation(reservation_id, engine, day, amount, state, request_hash, answer, now, expires_at)!
--- Keeps a request for budget with its answer, so that the same request gets the same answer.
-INSERT INTO risk_reservation (
-    reservation_id, engine, day, amount, state, request_hash, answer, created_at, expires_at
-)
-VALUES (
-    :reservation_id, :engine, :day, :amount, :state, :request_hash, :answer::json, :now, :expires_at
-);
-
 -- name: record_event(row)!
--- Writes an event and moves the counters of its engine and of GLOBAL by just what the event says.
+-- Writes an event and moves the counters of its engine and of GLOBAL by just what the event says. A request for
+-- budget (with a `state`) is kept with its answer too, so that the same request gets the same answer.
 WITH given AS MATERIALIZED (
     SELECT *
     FROM
         jsonb_to_record(:row::jsonb) AS r (
             day DATE, engine TEXT, action TEXT, reservation_id TEXT, amount NUMERIC, exposure_change NUMERIC,
             open_risk_change NUMERIC, loss_change NUMERIC, actions_change INTEGER, reason TEXT, message TEXT,
-            actor TEXT, correlation_id TEXT, metadata JSONB, now TIMESTAMPTZ
+            actor TEXT,
+            correlation_id TEXT,
+            metadata JSONB,
+            now TIMESTAMPTZ,
+            state TEXT,
+            request_hash TEXT,
+            answer TEXT,
+            expires_at TIMESTAMPTZ
         )
+),
+
+kept AS (
+    INSERT INTO risk_reservation (
+        reservation_id, engine, day, amount, state, request_hash, answer, created_at, expires_at
+    )
+    SELECT
+        g.reservation_id,
+        g.engine,
+        g.day,
+        g.amount,
+        g.state,
+        g.request_hash,
+        g.answer::json AS answer,
+        g.now AS created_at,
+        g.expires_at
+    FROM given AS g
+    WHERE g.state IS NOT NULL
 ),
 
 told AS (
@@ -226,8 +267,13 @@ WHERE
     AND (g.exposure_change, g.open_risk_change, g.loss_change, g.actions_change) <> (0, 0, 0, 0)
     AND present.engine IS NULL;
 
--- name: select_reservation(reservation_id, now)^
--- One reservation; an open one that has run out counts as expired.
+-- name: select_reservation(reservation_id)^
+-- One reservation at the time of the database's clock, by which all else is judged too; an open one that has run out
+-- counts as expired.
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now
+)
+
 SELECT
     r.reservation_id,
     r.engine,
@@ -235,9 +281,10 @@ SELECT
     r.amount,
     r.settlement_hash,
     r.settlement_answer,
-    CASE WHEN r.state = 'open' AND r.expires_at <= :now THEN 'expired' ELSE r.state END AS state
-FROM risk_reservation AS r
-WHERE r.reservation_id = :reservation_id;
+    clock.now,
+    CASE WHEN r.state = 'open' AND r.expires_at <= clock.now THEN 'expired' ELSE r.state END AS state
+FROM clock
+INNER JOIN risk_reservation AS r ON r.reservation_id = :reservation_id;
 
 -- name: find_reservation(engine, amount, states)$
 -- For settlements that name no reservation: the oldest of this amount that may still be settled.

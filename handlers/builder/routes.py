@@ -8,13 +8,15 @@ import marshmallow as ma
 from flask import Response
 
 from database import builder as store
+from database.governance.audit import Who, insert_audit
 from errors import AlertbookError, Conflict, Detail, Invalid, NotJson, TooLarge
 from handlers.blueprint import Blueprint
 from handlers.builder import files
 from handlers.fields import Text, Yes
-from handlers.middleware.access import Execution, Role, access
+from handlers.middleware.access import Execution, Role, access, key_id
 from handlers.middleware.answers import answer
 from handlers.middleware.bodies import read_body
+from handlers.middleware.request_id import current_id
 from handlers.paging import IdPageQuery, next_cursor
 from handlers.services import services
 from handlers.telemetry_events import JsonText
@@ -220,6 +222,14 @@ def apply(body: dict[str, Any]) -> Response:
             return answer({**shown, "files": [{"path": "__DIFF__.patch", "diff": shown["patch"]}]})
         _check_fresh(task.files, before)
         _write(root, task, allowed)
+        who = Who("builder", key_id(), None, current_id())
+        insert_audit(
+            task.connection,
+            who,
+            "builder.apply",
+            f"task {task.id}",
+            after={"files": [file.path for file in task.files]},
+        )
     return answer({**shown, "task_id": task.id, "status": "applied", "diff_summary": _applied(task.files)})
 
 

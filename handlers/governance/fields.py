@@ -10,7 +10,7 @@ from flask import request
 
 from database.governance.audit import Who
 from errors import Detail, Invalid
-from handlers.fields import Text
+from handlers.fields import Exact, Text
 from handlers.middleware.access import key_id
 from handlers.middleware.request_id import current_id
 
@@ -29,6 +29,17 @@ class Name(Text):
         if not _NAME.fullmatch(name):
             raise ma.ValidationError("may hold letters, digits, blanks and _ . : / - only")
         return name.lower() if self.lower else name.upper()
+
+
+class Whole(Exact):
+    """A whole number; 1.5, "many" and true are none."""
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(low=low, high=high, places=0, **kwargs)
+        self.metadata = {**self.metadata, "type": "integer"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return int(super()._deserialize(value, attr, data, **kwargs))
 
 
 class Anything(ma.fields.Raw):

@@ -63,7 +63,7 @@ def enable(given: dict[str, Any]) -> Response:
             failing=failed,
         )
     evidence = {"override": True, "failing": failed} if failed else None
-    return answer(go_live.set_go_live(services().risk_pool, who, enabled=True, evidence=evidence).as_dict())
+    return answer(go_live.set_go_live(services().pool, who, enabled=True, evidence=evidence).as_dict())
 
 
 @blueprint.post("/go-live/disable")
@@ -72,7 +72,7 @@ def enable(given: dict[str, Any]) -> Response:
 def disable(given: dict[str, Any]) -> Response:
     """Stop being live, unconditionally. Again changes nothing but who and when."""
     who = take_who(given, required=True)
-    return answer(go_live.set_go_live(services().risk_pool, who, enabled=False).as_dict())
+    return answer(go_live.set_go_live(services().pool, who, enabled=False).as_dict())
 
 
 @blueprint.post("/go-live/kill-switch/engage")
@@ -84,7 +84,7 @@ def engage(given: dict[str, Any]) -> Response:
     Again changes nothing but who and when.
     """
     who = take_who(given, required=True)
-    return answer(go_live.set_kill_switch(services().risk_pool, who, engaged=True).as_dict())
+    return answer(go_live.set_kill_switch(services().pool, who, engaged=True).as_dict())
 
 
 @blueprint.post("/go-live/kill-switch/release")
@@ -96,7 +96,7 @@ def release(given: dict[str, Any]) -> Response:
     Again changes nothing but who and when.
     """
     who = take_who(given, required=True)
-    return answer(go_live.set_kill_switch(services().risk_pool, who, engaged=False).as_dict())
+    return answer(go_live.set_kill_switch(services().pool, who, engaged=False).as_dict())
 
 
 @blueprint.get("/routes")

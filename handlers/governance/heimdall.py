@@ -8,7 +8,7 @@ from flask import Response
 from database.governance import heimdall
 from handlers.blueprint import Blueprint
 from handlers.fields import Exact, Yes
-from handlers.governance.fields import Acting, Anything, Days, Name, check_days, idempotency_key, take_who
+from handlers.governance.fields import Acting, Anything, Days, Name, Whole, check_days, idempotency_key, take_who
 from handlers.middleware.access import Execution, Role, access
 from handlers.middleware.answers import answer
 from handlers.services import services
@@ -23,10 +23,10 @@ class CharterChange(Acting):
 
     domain = Name(100, required=True)
     min_confidence_prod = Exact(low=0, high=1)
-    min_sandbox_trials = ma.fields.Integer(validate=ma.validate.Range(0, 1_000_000_000))
+    min_sandbox_trials = Whole(0, 1_000_000_000)
     min_sandbox_success_rate = Exact(low=0, high=1)
     prod_use_enabled = Yes()
-    scorecard_window_days = ma.fields.Integer(validate=ma.validate.Range(1, 3660))
+    scorecard_window_days = Whole(1, 3660)
     use_wilson = Yes()
 
 

@@ -3,14 +3,9 @@
 To add one: a function and a line in INTAKE_CHECKS.
 """
 
-from typing import Final
-
 from database import health
 from handlers.packs import Pack
 from handlers.services import Services
-
-#: So many quarantined alerts wait at most in a healthy intake.
-QUARANTINE_LIMIT: Final = 10_000
 
 
 def can_store(services: Services) -> str | None:
@@ -19,12 +14,19 @@ def can_store(services: Services) -> str | None:
 
 
 def quarantine_has_room(services: Services) -> str | None:
-    """Whether fewer alerts wait in quarantine than its limit; nothing to say where there is no quarantine."""
-    waiting = health.quarantined(services.pool)
-    return f"{waiting} alerts wait in quarantine (limit {QUARANTINE_LIMIT})" if waiting >= QUARANTINE_LIMIT else None
+    """Whether fewer alerts wait in quarantine than its limit."""
+    waiting, limit = health.quarantined(services.pool), services.settings.quarantine_max_total
+    return f"{waiting} alerts wait in quarantine (limit {limit})" if waiting >= limit else None
+
+
+def spool_is_empty(services: Services) -> str | None:
+    """Whether every alert that came in while the database was away has been stored since."""
+    waiting = services.spool.depth()
+    return f"{waiting.count} alerts wait in the spool, the oldest since {waiting.oldest}" if waiting.count else None
 
 
 INTAKE_CHECKS: tuple[Pack, ...] = (
     Pack("store", can_store),
     Pack("quarantine", quarantine_has_room),
+    Pack("spool", spool_is_empty),
 )

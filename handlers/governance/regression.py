@@ -8,7 +8,7 @@ from flask import Response
 from database.governance import regression
 from handlers.blueprint import Blueprint
 from handlers.fields import Exact, Text, Yes
-from handlers.governance.fields import Acting, Anything, Name, idempotency_key, take_who
+from handlers.governance.fields import Acting, Anything, Name, Whole, idempotency_key, take_who
 from handlers.middleware.access import Execution, Role, access
 from handlers.middleware.answers import answer
 from handlers.services import services
@@ -19,7 +19,6 @@ blueprint = Blueprint(
 )
 
 BATCH_LIMIT = 500
-_COUNT = ma.validate.Range(1, 10_000)
 
 
 class Action(Text):
@@ -38,9 +37,9 @@ class WireChange(Acting):
     domain = Name(100, required=True)
     metric = Name(64, lower=True, required=True)
     enabled = Yes()
-    window_events = ma.fields.Integer(validate=_COUNT)
-    baseline_events = ma.fields.Integer(validate=_COUNT)
-    min_events_to_enforce = ma.fields.Integer(validate=_COUNT)
+    window_events = Whole(1, 10_000)
+    baseline_events = Whole(1, 10_000)
+    min_events_to_enforce = Whole(1, 10_000)
     max_drop_fraction = Exact(low=0, high=1)
     action = Action(1, 20)
     require_significance = Yes()

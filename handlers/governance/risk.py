@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import marshmallow as ma
 from flask import Response
 
 from database.governance import risk, settlements
@@ -10,7 +9,7 @@ from database.governance.risk import Request, Rules
 from errors import Detail, Invalid
 from handlers.blueprint import Blueprint
 from handlers.fields import Exact, Text, Yes
-from handlers.governance.fields import Acting, Anything, Days, Name, check_days, take_who
+from handlers.governance.fields import Acting, Anything, Days, Name, Whole, check_days, take_who
 from handlers.middleware.access import Execution, Role, access
 from handlers.middleware.answers import answer
 from handlers.services import services
@@ -30,7 +29,7 @@ class PolicyChange(Acting):
     max_daily_loss = Exact(low=0)
     max_daily_exposure = Exact(low=0)
     max_open_risk = Exact(low=0)
-    max_actions_per_day = ma.fields.Integer(strict=False, validate=ma.validate.Range(0, 1_000_000_000))
+    max_actions_per_day = Whole(0, 1_000_000_000)
 
 
 class Reserve(Acting):
@@ -39,7 +38,7 @@ class Reserve(Acting):
     engine = Name(50, required=True)
     amount = Exact(above=0, required=True)
     reservation_id = Text(1, 100, load_default=None, allow_none=True)
-    ttl_seconds = ma.fields.Integer(load_default=None, allow_none=True, validate=ma.validate.Range(1, 31 * _DAY))
+    ttl_seconds = Whole(1, 31 * _DAY, load_default=None, allow_none=True)
     check_only = Yes(load_default=False)
     correlation_id = Text(0, 200, load_default=None, allow_none=True)
     metadata = Anything(load_default=None, allow_none=True)
@@ -128,9 +127,7 @@ def settle(given: dict[str, Any]) -> Response:
     here, zone = services(), services().settings.risk_day_zone
     filled, loss = given["filled_amount"], given["realized_loss"]
     if given["reservation_id"] is not None:
-        return answer(
-            settlements.settle(here.risk_pool, who, given["reservation_id"], filled=filled, loss=loss, zone=zone)
-        )
+        return answer(settlements.settle(here.risk_pool, who, given["reservation_id"], filled=filled, loss=loss))
     if given["engine"] is None or given["reserved_amount"] is None:
         detail = Detail("reservation_id", "REQUIRED", "needed, unless engine and reserved_amount are given")
         raise Invalid("Name the reservation_id, or engine and reserved_amount.", details=[detail])
@@ -147,5 +144,4 @@ def settle(given: dict[str, Any]) -> Response:
 def release(given: dict[str, Any]) -> Response:
     """Give a reservation back unused. Again answers the same; a settled one is a conflict."""
     who = take_who(given)
-    zone = services().settings.risk_day_zone
-    return answer(settlements.release(services().risk_pool, who, given["reservation_id"], zone))
+    return answer(settlements.release(services().risk_pool, who, given["reservation_id"]))

@@ -24,11 +24,11 @@ def reserve(pool: Pool, amount: object, engine: str = "WHOLESALE", **fields: Any
 
 def settle(pool: Pool, reservation_id: str, loss: object = 0, filled: object | None = None) -> dict[str, Any]:
     amount = None if filled is None else Decimal(str(filled))
-    return settlements.settle(pool, TESTER, reservation_id, filled=amount, loss=Decimal(str(loss)), zone="UTC")
+    return settlements.settle(pool, TESTER, reservation_id, filled=amount, loss=Decimal(str(loss)))
 
 
 def release(pool: Pool, reservation_id: str) -> dict[str, Any]:
-    return settlements.release(pool, TESTER, reservation_id, "UTC")
+    return settlements.release(pool, TESTER, reservation_id)
 
 
 def open_caps(pool: Pool, cap: int, engines: tuple[str, ...] = ("GLOBAL", "WHOLESALE")) -> None:

@@ -168,7 +168,7 @@ def machine(url: str) -> Iterator[type[LedgerMachine]]:
 
 def test_counters_equal_the_events_after_every_step(database_url: str) -> None:
     with machine(database_url) as driven:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             driven,
             settings=settings(
                 max_examples=12,

@@ -32,7 +32,7 @@ def test_the_document_s_degradation() -> None:
 
 def test_a_drop_of_exactly_the_limit_trips() -> None:
     found = evaluate(WIRE, rates(40, 50), rates(150, 150))
-    assert (found.baseline, found.current, found.drop) == (1, Decimal("0.8"), Decimal("0.2"))
+    assert (found.baseline, found.current, found.drop) == (Decimal(1), Decimal("0.8"), Decimal("0.2"))
     assert found.note == "TRIGGERED drop=0.200 action=THROTTLE"
     assert not evaluate(WIRE, rates(41, 50), rates(150, 150)).trips
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_judged_never_trips(current: Window, baseline: Window, no
 def test_values_are_compared_by_their_means() -> None:
     wire = Wire(2, Decimal("0.30"), "KILL_SWITCH")
     found = evaluate(wire, values("0.5", "0.7"), values("1.0", "1.2", "0.8"))
-    assert (found.baseline, found.current, found.drop) == (1, Decimal("0.6"), Decimal("0.4"))
+    assert (found.baseline, found.current, found.drop) == (Decimal(1), Decimal("0.6"), Decimal("0.4"))
     assert found.note == "TRIGGERED drop=0.400 action=KILL_SWITCH"
     # difference 0.4, variances 0.04 and 0.02, error sqrt(0.04/3 + 0.02/2) = 0.152753
     test = found.significance
@@ -79,7 +79,7 @@ def test_one_value_or_equal_values_have_no_spread() -> None:
     assert evaluate(wire, values("0.5"), values("1")).significance is None
     same = evaluate(wire, values("1", "1"), values("2", "2")).significance
     assert same is not None
-    assert (same.p_value, same.effect_size) == (0, None)
+    assert (same.p_value, same.effect_size) == (Decimal(0), None)
 
 
 def test_the_normal_test_by_hand() -> None:

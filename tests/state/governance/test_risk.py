@@ -98,8 +98,9 @@ def test_what_a_settlement_changes(
     reserved: int, state: str, filled: int | None, loss: int, expected: tuple[int, ...]
 ) -> None:
     outcome = risk.settle(Decimal(reserved), state, None if filled is None else Decimal(filled), Decimal(loss))
-    changes = (outcome.exposure_change, outcome.open_risk_change, outcome.loss_change, len(outcome.breaches))
-    assert changes == expected
+    breaches = Decimal(len(outcome.breaches))
+    changes = (outcome.exposure_change, outcome.open_risk_change, outcome.loss_change, breaches)
+    assert changes == tuple(map(Decimal, expected))
 
 
 @pytest.mark.parametrize(
