@@ -110,20 +110,16 @@ def alert_outcome(trade: Mapping[str, Any], position_size: Decimal | None) -> di
         entry_time=start,
         exit_time=end,
     )
-    metadata = {
-        "trade_id": trade["trade_id"],
-        "strategy_id": trade["strategy_id"],
-        "strategy": trade["strategy"],
-        "realized_r": trade["realized_r"],
-        "quantity_source": "alert" if known else "one_unit_assumed",
-        "exit_price_source": "alert" if implied is None else "realized_r",
-    }
     return {
         "symbol": (trade["symbol"] or "unknown")[:100],
         "trade_type": "alert",
         "direction": direction,
         "exit_reason": trade["exit_reason"],
-        "metadata": metadata,
+        "metadata": {
+            **{name: trade[name] for name in ("trade_id", "strategy_id", "strategy", "realized_r")},
+            "quantity_source": "alert" if known else "one_unit_assumed",
+            "exit_price_source": "alert" if implied is None else "realized_r",
+        },
         **columns,
     }
 
