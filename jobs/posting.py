@@ -14,7 +14,7 @@ from typing import Any, Final
 ATTEMPTS: Final = 4
 TIMEOUT_SECONDS: Final = 30.0
 LONGEST_PAUSE: Final = 30.0
-#: What may pass by itself: the server is busy, starting or failing.
+#: Refusals that pass by themselves: not worth another try here, but no fault of what was sent.
 _PASSING: Final = frozenset({408, 425, 429})
 
 
@@ -33,8 +33,13 @@ class Reply:
 
     @property
     def refused(self) -> bool:
-        """The server understood and said no; trying again cannot help."""
+        """The server understood and said no; sending the same again cannot help."""
         return 300 <= self.status < 500 and self.status not in _PASSING
+
+    @property
+    def final(self) -> bool:
+        """Any answer but a failure of the server's own is the last one."""
+        return 0 < self.status < 500
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -64,7 +69,7 @@ def post(
     for attempt in range(1, ATTEMPTS + 1):
         reply, asked = _once(url, body, headers, attempt)
         told(reply)
-        if reply.taken or reply.refused or attempt == ATTEMPTS:
+        if reply.final or attempt == ATTEMPTS:
             break
         pause(min(LONGEST_PAUSE, max(asked, 2.0 ** (attempt - 1) * random.uniform(0.8, 1.2))))
     return reply

@@ -173,7 +173,7 @@ def _send(todo: Plan, payload: Mapping[str, Any], result: dict[str, Any]) -> Out
         return Outcome(Exit.DONE, {**result, "answer": _answer(reply)})
     if reply.refused:
         return Outcome(Exit.REFUSED, {**result, "reason": reply.text[:1_000]})
-    if todo.direct_url is not None:
+    if todo.direct_url is not None and not reply.final:
         return _write_directly(todo, todo.direct_url, payload, result)
     return Outcome(Exit.TARGET, {**result, "reason": reply.text[:1_000]})
 
