@@ -28,4 +28,3 @@ def test_no_generated_request_finds_a_fault_or_an_undocumented_status(tmp_path: 
         print(run.stdout[-1500:])  # noqa: T201
         assert run.returncode == 0, run.stdout + run.stderr
         assert one.answers()
-        one.end()
