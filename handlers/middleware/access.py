@@ -57,7 +57,8 @@ class Access:
     execution: Execution
 
 
-_ATTRIBUTE: Final = "alertbook_access"
+#: Where a view carries its declaration.
+ACCESS_ATTRIBUTE: Final = "alertbook_access"
 _STATIC: Final = Access(Role.PUBLIC, Execution.OBSERVE_ONLY)
 
 
@@ -65,7 +66,7 @@ def access(role: Role, execution: Execution = Execution.OBSERVE_ONLY) -> Callabl
     """Declare who may call a view and what it does."""
 
     def declare(view: View) -> View:
-        setattr(view, _ATTRIBUTE, Access(role, execution))
+        setattr(view, ACCESS_ATTRIBUTE, Access(role, execution))
         return view
 
     return declare
@@ -75,7 +76,7 @@ def declared(app: Flask, endpoint: str) -> Access | None:
     """A route's declaration, or None when it has none."""
     if endpoint == "static" or endpoint.endswith(".static") or endpoint.startswith("api-docs."):
         return _STATIC
-    return getattr(app.view_functions.get(endpoint), _ATTRIBUTE, None)
+    return getattr(app.view_functions.get(endpoint), ACCESS_ATTRIBUTE, None)
 
 
 def matches(given: str | None, keys: Iterable[str]) -> bool:

@@ -15,7 +15,9 @@ def require_local(setting: str) -> None:
     """Refuse a request that a web page may have made; `setting` names the key that would open the way.
 
     A page of a stranger can send its visitor's browser here: under a name of its own that it has pointed at this
-    machine (then Host is that name), or straight, which its Origin tells. Raises Forbidden.
+    machine (then Host is that name), or straight, which its Origin tells, or Sec-Fetch-Site where a browser sends no
+    Origin. What only reads answers a page of elsewhere all the same, which cannot see it, except under /api/: there
+    are addresses that act when they are read. Raises Forbidden.
     """
     host = request.headers.get("Host", "")
     if host and not _is_loopback(f"//{host}"):
@@ -24,8 +26,11 @@ def require_local(setting: str) -> None:
             "another name.",
             code="NOT_LOCAL",
         )
+    acts = request.method not in _READING
     origin = request.headers.get("Origin")
-    if origin is not None and request.method not in _READING and not _is_loopback(origin):
+    strange = origin is not None and not _is_loopback(origin)
+    cross_site = request.headers.get("Sec-Fetch-Site") == "cross-site"
+    if (acts and strange) or (cross_site and (acts or request.path.startswith("/api/"))):
         raise Forbidden(
             f"Without {setting} this server takes nothing from pages of other origins: set {setting} first.",
             code="NOT_LOCAL",

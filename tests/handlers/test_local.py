@@ -43,6 +43,15 @@ def test_a_page_of_elsewhere_changes_nothing(client: FlaskClient, origin: str) -
         assert (response.status_code, response.get_json()["code"]) == (403, "NOT_LOCAL")
 
 
+def test_an_address_that_acts_when_it_is_read_is_not_opened_by_a_link(client: FlaskClient) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    path = "/api/jobs/freeze/check?prev_balance=1&current_balance=1"
+    response = client.get(path, headers=headers)
+    assert (response.status_code, response.get_json()["code"]) == (403, "NOT_LOCAL")
+    assert client.get(path, headers={"Sec-Fetch-Site": "same-site"}).status_code == 200
+    assert client.get("/metrics", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:5000", "http://[::1]:5000"])
 def test_a_page_of_this_machine_does(client: FlaskClient, origin: str) -> None:
     assert client.post(WEBHOOK, json=ALERT, headers={"Origin": origin}).status_code == 200
