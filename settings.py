@@ -332,7 +332,7 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         go_live_enforced=_enforced(env),
         risk_day_zone=_zone(env.str("RISK_DAY_ZONE", default="UTC"), "RISK_DAY_ZONE"),
         risk_reservation_ttl_seconds=_between(env, "RISK_RESERVATION_TTL_SECONDS", 900, 1, 31 * 86_400),
-        risk_pool_size=_between(env, "RISK_POOL_SIZE", 4, 1, 200),
+        risk_pool_size=_between(env, "RISK_POOL_SIZE", 2, 1, 200),
         heimdall_eligible_seconds=_between(env, "HEIMDALL_ELIGIBLE_SECONDS", 3600, 1, 31 * 86_400),
         kpi_from_trades=env.bool("KPI_FROM_TRADES", default=False),
         retention_enabled=env.bool("RETENTION_ENABLED", default=False),

@@ -9,11 +9,14 @@ import http.client
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median
@@ -22,12 +25,12 @@ from typing import Any
 import click
 
 from bench import report
-from bench.webhook import PORTS, served
 from database import migrate
 from database.embedded import EmbeddedPostgres
 from settings import load
 from web_server import create_app
 
+PORT = 5216
 ROOT = "/api/governance"
 PROCESSES = THREADS = 4
 ALERT = {"type": "ENTRY", "entry_price": 20500, "stop_loss": 20480, "direction": "Bullish"}
@@ -45,7 +48,7 @@ class Caller:
         answer = self._connection.getresponse()
         text = answer.read()
         if answer.status != 200:
-            raise SystemExit(f"{path} answered {answer.status}: {text.decode()}")
+            raise RuntimeError(f"{path} answered {answer.status}: {text.decode()}")
         return json.loads(text)
 
 
@@ -76,7 +79,10 @@ def under_fire(port: int, seconds: float, flips: int) -> tuple[float, list[float
     writers = [context.Process(target=write, args=(port, stop, pairs)) for _ in range(PROCESSES)]
     for writer in writers:
         writer.start()
-    while pairs.value < 100:
+    give_up = time.monotonic() + 40
+    while pairs.value < 20:
+        if time.monotonic() > give_up:
+            raise SystemExit("the writers do not get on")
         time.sleep(0.05)
     operator, took = Caller(port), []
     before, started = pairs.value, time.perf_counter()
@@ -92,6 +98,26 @@ def under_fire(port: int, seconds: float, flips: int) -> tuple[float, list[float
     for writer in writers:
         writer.join(60)
     return speed, took
+
+
+@contextmanager
+def served(environment: Mapping[str, str]) -> Iterator[None]:
+    """The shipped server on its port."""
+    own = {"PORT": str(PORT), "LOG_LEVEL": "WARNING"}
+    words = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
+    process = subprocess.Popen(words, env={**environment, **own}, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=1).close()
+                break
+            time.sleep(0.1)
+        if process.poll() is not None:
+            raise SystemExit("the server did not start")
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def gate_cost(url: str, folder: Path, rounds: int) -> dict[str, Any]:
@@ -136,13 +162,13 @@ def main(rounds: int, seconds: float, flips: int) -> None:
         migrate.apply(url)
         cost = gate_cost(url, folder, rounds)
         environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": ".", "ALERTBOOK_DATA_DIR": str(folder)}
-        stack.enter_context(served("alertbook", environment))
+        stack.enter_context(served(environment))
         caps = dict.fromkeys(("max_daily_loss", "max_daily_exposure", "max_open_risk"), 10**9)
         for engine in ("GLOBAL", "WHOLESALE"):
-            Caller(PORTS["alertbook"]).post("/risk/policies/upsert", {**caps, "engine": engine, "actor": "bench"})
+            Caller(PORT).post("/risk/policies/upsert", {**caps, "engine": engine, "actor": "bench"})
         for _ in range(rounds):
-            speeds.append(under_fire(PORTS["alertbook"], seconds, 0)[0])
-            speed, flipped = under_fire(PORTS["alertbook"], seconds, flips)
+            speeds.append(under_fire(PORT, seconds, 0)[0])
+            speed, flipped = under_fire(PORT, seconds, flips)
             disturbed.append(speed)
             took += flipped
     took.sort()
