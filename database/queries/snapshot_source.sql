@@ -76,4 +76,4 @@ SELECT
     v.contract_name
 FROM utils_statistics.trades_portfolio_assets_mv AS v
 WHERE v.report_date = :day
-ORDER BY v.trade_id DESC, v.contract_name;
+ORDER BY v.trade_id DESC, v.contract_name ASC;
