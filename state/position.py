@@ -20,7 +20,7 @@ from state.lifecycle import ACTIVE, COMPLETED
 from state.newyork import session_at
 from state.r_multiple import EXACT, RATIO, risk_of
 from state.trade import Trade
-from state.values import price, utc
+from state.values import price, text, utc
 from state.vocabulary import BEARISH, BULLISH, POSITION
 
 #: What position trades may carry beside the codes of `state.anomalies`.
@@ -186,24 +186,24 @@ STREAM_PREFIX: Final = "pos~"
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.!")
 
 
-def _part(text: str | None) -> str:
-    if not text:
+def _part(name: str | None) -> str:
+    if not name:
         return "-"
     escaped = "".join(
         one if one in _PLAIN else "~" if one == " " else "".join(f"*{byte:02X}" for byte in one.encode())
-        for one in text.strip()
+        for one in name.strip()
     )
     return "*2D" if escaped == "-" else escaped
 
 
-def stream_id(strategy: str | None, symbol: str, exchange: str | None, interval: str | None) -> str:
+def stream_id(strategy: str | None, symbol: str | None, exchange: str | None, interval: str | None) -> str:
     """The id under which a stream's events are stored: pos~<strategy>:<symbol>:<exchange>:<interval>.
 
     Readable and one to one: a blank is ~, any other sign outside letters, digits and _-.! is *XX, nothing is -.
     It begins with signs that no alert's own trade id may have, so the two never meet. May be over 500 characters
     long only for names that are mostly signs; such a name is refused by whoever reads the alert.
     """
-    return STREAM_PREFIX + ":".join((_part(strategy), _part(symbol.upper()), _part(exchange), _part(interval)))
+    return STREAM_PREFIX + ":".join((_part(strategy), _part(symbol and symbol.upper()), _part(exchange), _part(interval)))
 
 
 def _duration(start: datetime | None, end: datetime | None) -> Decimal | None:
@@ -236,7 +236,7 @@ def _finish(made: _Open, trade_id: str) -> PositionTrade:
     strategy_id = _first(made.steps, "strategy_id")
     reason = None
     if made.closing is not None:
-        reason = made.closing.event.exit_reason or ("REVERSED" if made.turned else "FLAT")
+        reason = text(made.closing.told.get("comment")) or ("REVERSED" if made.turned else "FLAT")
     return PositionTrade(
         trade_id=trade_id,
         stream_id=events[0].trade_id,
