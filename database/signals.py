@@ -1,6 +1,6 @@
 """Storing and reading the events of trades."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,8 +103,37 @@ def delete_old_window(pool: Pool, *, now: datetime) -> int:
         return gone
 
 
-def delete_trades(pool: Pool, trade_ids: Iterable[str]) -> None:
-    """Remove whole trades: their events and all that was derived from them."""
-    ids: list[Any] = sorted(set(trade_ids))
-    with pool.transaction(timeout=60) as connection:
-        QUERIES.signals.delete_trades(connection, trade_ids=ids)
+def select_event(pool: Pool, event_id: int) -> SignalEvent | None:
+    """One event by its number, or None."""
+    with pool.transaction() as connection:
+        row = QUERIES.signals.select_event(connection, event_id=event_id)
+        return None if row is None else to_event(row)
+
+
+def select_telemetry(
+    pool: Pool,
+    *,
+    schema_version: str | None,
+    contains: Mapping[str, Any] | None,
+    before: tuple[datetime, int] | None,
+    limit: int,
+) -> list[SignalEvent]:
+    """Events with telemetry, newest first, by schema version and by what their body contains (jsonb's @>)."""
+    before_time, before_id = before or (None, None)
+    with pool.transaction(timeout=15) as connection:
+        rows = QUERIES.signals.select_telemetry(
+            connection,
+            schema_version=schema_version,
+            contains=None if contains is None else jsontext.dump(contains),
+            before_time=before_time,
+            before_id=before_id,
+            limit=limit,
+        )
+        return [to_event(row) for row in rows]
+
+
+def count_events(pool: Pool) -> int:
+    """How many events are stored."""
+    with pool.transaction(timeout=15) as connection:
+        found: int = QUERIES.signals.count_events(connection)
+        return found

@@ -9,12 +9,16 @@ from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
 from database.rows import to_event
-from state import jsontext
+from state import jsontext, older_rows
+from state.continuity import Gap
 from state.event import SignalEvent
+from state.position import STREAM_PREFIX, UNCERTAIN, PositionTrade, compact, derive
 from state.statistics import Outcome
 from state.trade import Trade, fold
+from state.vocabulary import POSITION
 
 FOLD_AT_ONCE = 200
+ADOPT_AT_ONCE = 5000
 
 
 def refresh(pool: Pool) -> int:
@@ -25,7 +29,7 @@ def refresh(pool: Pool) -> int:
     folded = 0
     while True:
         with pool.transaction(timeout=30) as connection:
-            list(QUERIES.summaries.adopt_older_rows(connection))
+            adopt_older_rows(connection)
             streams = [row.trade_id for row in QUERIES.summaries.select_dirty(connection, limit=FOLD_AT_ONCE)]
             if not streams:
                 return folded
@@ -37,19 +41,53 @@ def _refresh_streams(connection: Connection, streams: list[str]) -> None:
     list(QUERIES.summaries.lock_streams(connection, trade_ids=streams))
     marks = list(QUERIES.summaries.select_dirty_rows(connection, trade_ids=streams))
     rows = QUERIES.signals.select_events_for_trades(connection, trade_ids=streams)
-    summaries = [
-        summary(stream, trade)
-        for stream, events in groupby(map(to_event, rows), key=lambda event: event.trade_id)
-        for trade in _fold_stream(events)
-    ]
+    summaries, gaps = [], []
+    for stream, events in groupby(map(to_event, rows), key=lambda event: event.trade_id):
+        trades, breaks = fold_stream(events)
+        summaries += [summary(stream, trade) for trade in trades]
+        gaps += [_gap_row(gap, number) for number, gap in enumerate(breaks)]
     QUERIES.summaries.replace_summaries(connection, trade_ids=streams, rows=jsontext.dump(summaries))
+    positions = [stream for stream in streams if stream.startswith(STREAM_PREFIX)]
+    if positions:
+        QUERIES.summaries.delete_gaps(connection, stream_ids=positions)
+    if gaps:
+        QUERIES.summaries.insert_gaps(connection, rows=jsontext.dump(gaps))
     QUERIES.summaries.delete_dirty_rows(
         connection, trade_ids=[mark.trade_id for mark in marks], seqs=[mark.seq for mark in marks]
     )
 
 
-def _fold_stream(events: Iterable[SignalEvent]) -> list[Trade]:
-    return [fold(events)]
+def adopt_older_rows(connection: Connection) -> None:
+    """Give rows that older code inserted beside us their lasting key and time, and mark them for fold and feed."""
+    rows = [
+        {"trade_id": row.trade_id, "id": row.id, **older_rows.time_of(row.whole)}
+        for row in QUERIES.summaries.select_older_rows(connection, limit=ADOPT_AT_ONCE)
+    ]
+    if rows:
+        list(QUERIES.summaries.adopt_older_rows(connection, rows=jsontext.dump(rows)))
+
+
+def fold_stream(events: Iterable[SignalEvent]) -> tuple[list[Trade], list[Gap]]:
+    """The trades of the events stored under one id: one, or those that position alerts tell of, with their gaps."""
+    everything = list(events)
+    others = [event for event in everything if event.event_type != POSITION]
+    trades: list[Trade] = [fold(others)] if others else []
+    if len(others) == len(everything):
+        return trades, []
+    derived, gaps = derive(everything)
+    return [*trades, *derived], gaps
+
+
+def _gap_row(gap: Gap, number: int) -> dict[str, Any]:
+    told = gap.as_dict()
+    return {
+        "stream_id": gap.stream,
+        "gap_id": f"{gap.stream}@{compact(gap.before)}.{number}",
+        "after_time": gap.after,
+        "before_time": gap.before,
+        "expected": told["expected"],
+        "found": told["found"],
+    }
 
 
 def summary(stream_id: str, trade: Trade) -> dict[str, Any]:
@@ -76,6 +114,8 @@ def summary(stream_id: str, trade: Trade) -> dict[str, Any]:
         "event_count": trade.event_count,
         "anomalies": list(trade.anomalies),
         "trade": trade.as_dict(),
+        "realized_points": trade.realized_points if isinstance(trade, PositionTrade) else None,
+        "uncertain": not UNCERTAIN.isdisjoint(trade.anomalies),
     }
 
 
@@ -104,6 +144,9 @@ def select_outcomes(pool: Pool, *, filters: dict[str, Any]) -> tuple[list[Outcom
             realized_r=row.realized_r,
             max_mfe=row.max_mfe,
             exit_time=row.exit_time,
+            event_count=row.event_count,
+            realized_points=row.realized_points,
+            uncertain=row.uncertain,
         )
         for row in rows
     ]
@@ -113,3 +156,32 @@ def select_outcomes(pool: Pool, *, filters: dict[str, Any]) -> tuple[list[Outcom
 def _filters(given: dict[str, Any]) -> dict[str, Any]:
     names = ("status", "direction", "session", "symbol", "strategy", "since", "until")
     return {name: given.get(name) for name in names}
+
+
+def select_gaps(pool: Pool, *, before: tuple[datetime, str] | None, limit: int) -> list[Any]:
+    """A page of the breaks in continuity, newest first: rows with stream_id, gap_id, after_time, before_time,
+    expected and found."""
+    refresh(pool)
+    before_time, before_id = before or (None, None)
+    with pool.transaction() as connection:
+        return list(
+            QUERIES.summaries.select_gaps(connection, before_time=before_time, before_id=before_id, limit=limit)
+        )
+
+
+def select_overview(pool: Pool, name: str, *, filters: dict[str, Any]) -> list[Any]:
+    """The rows of one of the grouped queries: select_hours, select_sessions, select_days."""
+    refresh(pool)
+    with pool.transaction(timeout=30) as connection:
+        return list(getattr(QUERIES.summaries, name)(connection, **_filters(filters)))
+
+
+def select_integrity(pool: Pool, *, limit: int) -> tuple[list[Any], list[str], int]:
+    """The newest trades with what is odd about them, the ids that no alert may have, and the number of trades."""
+    refresh(pool)
+    with pool.transaction(timeout=30) as connection:
+        return (
+            list(QUERIES.summaries.select_integrity(connection, limit=limit)),
+            [row.trade_id for row in QUERIES.deletions.select_ghosts(connection)],
+            QUERIES.summaries.count_trades(connection),
+        )

@@ -203,7 +203,9 @@ def stream_id(strategy: str | None, symbol: str | None, exchange: str | None, in
     It begins with signs that no alert's own trade id may have, so the two never meet. May be over 500 characters
     long only for names that are mostly signs; such a name is refused by whoever reads the alert.
     """
-    return STREAM_PREFIX + ":".join((_part(strategy), _part(symbol and symbol.upper()), _part(exchange), _part(interval)))
+    return STREAM_PREFIX + ":".join(
+        (_part(strategy), _part(symbol and symbol.upper()), _part(exchange), _part(interval))
+    )
 
 
 def _duration(start: datetime | None, end: datetime | None) -> Decimal | None:

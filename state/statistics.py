@@ -36,6 +36,10 @@ class Outcome:
     max_mfe: Decimal | None = None
     exit_time: datetime | None = None
     event_count: int = 1
+    #: what a position trade brought, in price units times quantity
+    realized_points: Decimal | None = None
+    #: an alert of the trade is missing: its result is not counted on
+    uncertain: bool = False
 
 
 def outcome_of(trade: Trade) -> Outcome:
