@@ -1,6 +1,6 @@
 """Storing and reading the events of trades."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from database.queries import QUERIES
 from database.rows import from_event, to_event
 from state import jsontext
 from state.event import SignalEvent
+from state.position import stream_of
 
 #: An event as a row of automated_signals: column to plain value.
 Row = dict[str, Any]
@@ -90,6 +91,20 @@ def select_events_for_trade(pool: Pool, trade_id: str) -> list[SignalEvent]:
         return [to_event(row) for row in QUERIES.signals.select_events_for_trades(connection, trade_ids=[trade_id])]
 
 
+def select_events_of(pool: Pool, trade_id: str) -> list[SignalEvent]:
+    """All events stored under an id, or, when it is a derived trade's, those of the stream that it comes from."""
+    found = select_events_for_trade(pool, trade_id)
+    stream = stream_of(trade_id)
+    return found or (select_events_for_trade(pool, stream) if stream else [])
+
+
+def insert_known_events(connection: Connection, events: Sequence[SignalEvent]) -> int:
+    """Store events whose keys already tell them apart (an import); returns how many were new. The caller commits."""
+    distinct = {(event.trade_id, event.event_key): event for event in reversed(events)}
+    rows = [{**from_event(distinct[place]), "body_hash": place[1], "has_own_time": True} for place in sorted(distinct)]
+    return len(list(QUERIES.signals.insert_events(connection, rows=jsontext.dump(rows))))
+
+
 def select_recent_events(pool: Pool, *, since: datetime, limit: int) -> list[SignalEvent]:
     """The newest events received since then, newest first."""
     with pool.transaction() as connection:
@@ -101,6 +116,14 @@ def delete_old_window(pool: Pool, *, now: datetime) -> int:
     with pool.transaction() as connection:
         gone: int = QUERIES.signals.delete_old_window(connection, before=now - 4 * REPEAT_WINDOW)
         return gone
+
+
+def delete_trades(pool: Pool, trade_ids: Iterable[str]) -> None:
+    """Remove whole trades for good: their events and all that was derived from them (`database.deletions` keeps
+    what it takes out)."""
+    ids: list[Any] = sorted(set(trade_ids))
+    with pool.transaction(timeout=60) as connection:
+        QUERIES.signals.delete_trades(connection, trade_ids=ids)
 
 
 def select_event(pool: Pool, event_id: int) -> SignalEvent | None:

@@ -1,6 +1,5 @@
 """Summaries of trades: disposable, folded from the events whenever something reads them."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -11,11 +10,9 @@ from database.queries import QUERIES
 from database.rows import to_event
 from state import jsontext, older_rows
 from state.continuity import Gap
-from state.event import SignalEvent
-from state.position import STREAM_PREFIX, UNCERTAIN, PositionTrade, compact, derive
+from state.position import STREAM_PREFIX, UNCERTAIN, PositionTrade, compact, trades_of
 from state.statistics import Outcome
-from state.trade import Trade, fold
-from state.vocabulary import POSITION
+from state.trade import Trade
 
 FOLD_AT_ONCE = 200
 ADOPT_AT_ONCE = 5000
@@ -43,7 +40,7 @@ def _refresh_streams(connection: Connection, streams: list[str]) -> None:
     rows = QUERIES.signals.select_events_for_trades(connection, trade_ids=streams)
     summaries, gaps = [], []
     for stream, events in groupby(map(to_event, rows), key=lambda event: event.trade_id):
-        trades, breaks = fold_stream(events)
+        trades, breaks = trades_of(events)
         summaries += [summary(stream, trade) for trade in trades]
         gaps += [_gap_row(gap, number) for number, gap in enumerate(breaks)]
     QUERIES.summaries.replace_summaries(connection, trade_ids=streams, rows=jsontext.dump(summaries))
@@ -65,17 +62,6 @@ def adopt_older_rows(connection: Connection) -> None:
     ]
     if rows:
         list(QUERIES.summaries.adopt_older_rows(connection, rows=jsontext.dump(rows)))
-
-
-def fold_stream(events: Iterable[SignalEvent]) -> tuple[list[Trade], list[Gap]]:
-    """The trades of the events stored under one id: one, or those that position alerts tell of, with their gaps."""
-    everything = list(events)
-    others = [event for event in everything if event.event_type != POSITION]
-    trades: list[Trade] = [fold(others)] if others else []
-    if len(others) == len(everything):
-        return trades, []
-    derived, gaps = derive(everything)
-    return [*trades, *derived], gaps
 
 
 def _gap_row(gap: Gap, number: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from state.fills import Fills, exact
 from state.lifecycle import ACTIVE, COMPLETED
 from state.newyork import session_at
 from state.r_multiple import EXACT, RATIO, risk_of
-from state.trade import Trade
+from state.trade import Trade, fold
 from state.values import price, text, utc
 from state.vocabulary import BEARISH, BULLISH, POSITION
 
@@ -88,6 +88,17 @@ def derive(events: Iterable[SignalEvent]) -> tuple[list[PositionTrade], list[Gap
     for one in walks:
         _take(opened, one)
     return _named(opened), gaps
+
+
+def trades_of(events: Iterable[SignalEvent]) -> tuple[list[Trade], list[Gap]]:
+    """The trades of the events stored under one id: one, or those that position alerts tell of, with their gaps."""
+    everything = list(events)
+    others = [event for event in everything if event.event_type != POSITION]
+    trades: list[Trade] = [fold(others)] if others else []
+    if len(others) == len(everything):
+        return trades, []
+    derived, gaps = derive(everything)
+    return [*trades, *derived], gaps
 
 
 def _first_told(event: SignalEvent) -> tuple[datetime, datetime, str]:

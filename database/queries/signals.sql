@@ -160,6 +160,32 @@ WHERE automated_signals.received_at >= :since
 ORDER BY automated_signals.received_at DESC, automated_signals.id DESC
 LIMIT :limit;
 
+-- name: delete_trades(trade_ids)!
+-- Removes trades whole, and whatever was derived from them.
+WITH gone AS (
+    DELETE FROM automated_signals
+    WHERE automated_signals.trade_id = any(:trade_ids)
+),
+
+forgotten AS (
+    DELETE FROM signal_window
+    WHERE signal_window.trade_id = any(:trade_ids)
+),
+
+unfollowed AS (
+    DELETE FROM feed
+    WHERE feed.trade_id = any(:trade_ids)
+),
+
+unqueued AS (
+    DELETE FROM feed_pending
+    WHERE feed_pending.trade_id = any(:trade_ids)
+)
+
+INSERT INTO trade_dirty (trade_id)
+SELECT ids.trade_id
+FROM unnest(:trade_ids::text []) AS ids (trade_id);
+
 -- name: select_event(event_id)^
 -- One event by its number.
 SELECT *

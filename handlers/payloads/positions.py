@@ -182,7 +182,7 @@ def position_reading(fields: Fields, context: Context, body: Body, version: str,
         findings.wrong(
             "", "TOO_LONG", "Strategy, symbol, exchange and interval are too long together to name a stream."
         )
-    kept = clean_layers((Layer(body),), findings)
+    kept, kept_text = clean_layers((Layer(body),), findings)
     findings.raise_if_wrong()
     event = SignalEvent(
         trade_id=stream,
@@ -191,7 +191,8 @@ def position_reading(fields: Fields, context: Context, body: Body, version: str,
         event_timestamp=moment.instant,
         event_time_source=moment.source,
         received_at=context.received_at,
-        event_key=event_key(kept, moment, context),
+        event_key=event_key(kept_text, moment, context),
+        body_text=kept_text,
         direction=_direction(told),
         symbol=told.symbol,
         exchange=told.exchange,
