@@ -1,4 +1,4 @@
-"""What an operator runs against an environment: migrate, status, rollback, stamp, check, smoke, keys, audit, review."""
+"""What an operator runs against an environment: migrate, rebuild, check, smoke, keys, audit, review and more."""
 
 import json
 import os
@@ -21,6 +21,7 @@ from database import console, migrate
 from database.embedded import EmbeddedPostgresError, running_url
 from database.governance import audit, review
 from database.pool import Pool
+from database.rebuild import count_streams, rebuild
 from database.signals import delete_trades
 from errors import AlertbookError, SettingsError
 from settings import ROOT, Settings, load
@@ -126,6 +127,26 @@ def stamp(name: str) -> None:
         click.echo(f"marked {one}")
     if not marked:
         click.echo(f"Nothing to do: everything up to {name} is marked already.")
+
+
+@cli.command("rebuild")
+@_in_one_sentence
+def rebuild_command() -> None:
+    """Fold every trade again from its events; exits 1 when a summary differed (it is right afterwards)."""
+    pool = Pool(_needed_url(), 2)
+    try:
+        with click.progressbar(length=count_streams(pool), label="folding", file=sys.stderr) as bar:
+            found = rebuild(pool, bar.update)
+    except AlertbookError as error:
+        _fail(error.message)
+    finally:
+        pool.close()
+    click.echo(f"{found.trades} trades of {found.streams} streams folded.")
+    if not found.differed:
+        click.echo("Every summary equals its fold.")
+        return
+    click.echo(f"{len(found.differed)} differed and were rebuilt: {', '.join(found.differed[:20])}")
+    raise SystemExit(1)
 
 
 @cli.command()

@@ -30,11 +30,12 @@ def refresh(pool: Pool) -> int:
             streams = [row.trade_id for row in QUERIES.summaries.select_dirty(connection, limit=FOLD_AT_ONCE)]
             if not streams:
                 return folded
-            _refresh_streams(connection, streams)
+            refresh_streams(connection, streams)
             folded += len(streams)
 
 
-def _refresh_streams(connection: Connection, streams: list[str]) -> None:
+def refresh_streams(connection: Connection, streams: list[str]) -> None:
+    """Fold these streams again, within the caller's transaction."""
     list(QUERIES.summaries.lock_streams(connection, trade_ids=streams))
     marks = list(QUERIES.summaries.select_dirty_rows(connection, trade_ids=streams))
     rows = QUERIES.signals.select_events_for_trades(connection, trade_ids=streams)

@@ -317,3 +317,14 @@ WHERE t.stream_id = any(:stream_ids);
 -- How many trades there are.
 SELECT count(*)
 FROM trade_summary;
+
+-- name: count_streams()$
+-- How much there is to walk.
+SELECT count(DISTINCT s.trade_id)
+FROM automated_signals AS s;
+
+-- name: select_orphans()
+-- Summaries of which no event is left.
+SELECT DISTINCT t.stream_id
+FROM trade_summary AS t
+WHERE NOT EXISTS (SELECT 1 FROM automated_signals AS s WHERE s.trade_id = t.stream_id);
