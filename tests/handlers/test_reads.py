@@ -28,13 +28,16 @@ def get(client: FlaskClient, path: str, **kwargs: Any) -> Any:
     return read_json(response)
 
 
+def _side(size: int) -> str:
+    return "flat" if size == 0 else "long" if size > 0 else "short"
+
+
 def order(minute: int, action: str, before: int, after: int, price: Any, **more: Any) -> dict[str, Any]:
     """An order alert with the position before and after it, as signed sizes."""
-    side = lambda size: "flat" if size == 0 else "long" if size > 0 else "short"  # noqa: E731
     return {
         "ticker": "NQ1!", "exchange": "CME_MINI", "interval": "5", "strategy_name": "EMA Cross", "action": action,
-        "contracts": abs(after - before), "price": price, "market_position": side(after),
-        "market_position_size": abs(after), "prev_market_position": side(before),
+        "contracts": abs(after - before), "price": price, "market_position": _side(after),
+        "market_position_size": abs(after), "prev_market_position": _side(before),
         "prev_market_position_size": abs(before),
         "timenow": (MONDAY + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z"), **more,
     }  # fmt: skip
