@@ -40,8 +40,8 @@ class Incoming:
 def deliver(here: Services, incoming: Incoming, body: dict[str, Any], *, taken: object) -> dict[str, Any]:
     """Store what an authentic body says and return the answer.
 
-    `taken` is what the body offered as the secret, which was taken out, or None. What cannot become an event is kept in quarantine
-    and raised as it is, with the quarantine's id. Raises Unavailable when nothing could be stored.
+    `taken` is what the body offered as the secret, which was taken out. What cannot become an event is kept in
+    quarantine and raised as it is, with the quarantine's id. Raises Unavailable when nothing could be stored.
     """
     body, removed = mask_body(body, incoming.raw, here.settings.webhook_secrets, taken=taken)
     context = payloads.Context(received_at=incoming.delivery.received_at, naive_zone=here.settings.naive_timestamp_zone)

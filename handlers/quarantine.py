@@ -18,8 +18,8 @@ from handlers.masking import mask_bytes
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
 from handlers.middleware.bodies import alert_object
-from handlers.queries import Instant, RowPageQuery, cursor
 from handlers.payloads.credentials import take_credentials
+from handlers.queries import Instant, RowPageQuery, cursor
 from handlers.services import services
 from state import jsontext
 

@@ -35,9 +35,9 @@ def receive(secret: str | None = None) -> Response:
     """Take a TradingView alert.
 
     The body is read as JSON whatever its Content-Type says, or as a PineConnector line. The secret stands in the
-    path, or in the body as `secret` or `passphrase`. The same alert sent twice is stored once: with a time of its own for ever, without one within 30 s;
-    the repeat answers `"duplicate": true` and the first event's id. 200 means that the alert is durable, in the
-    database or, while that is away, in the spool (`"durable"`).
+    path, or in the body as `secret` or `passphrase`. The same alert sent twice is stored once: with a time of its
+    own for ever, without one within 30 s; the repeat answers `"duplicate": true` and the first event's id. 200 means
+    that the alert is durable, in the database or, while that is away, in the spool (`"durable"`).
     """
     here, until = services(), time.monotonic() + DEADLINE
     delivery = Delivery(datetime.now(UTC), peer_address())
