@@ -23,7 +23,7 @@ from state.values import mapping, number, price, text, utc
 #: Longer than a weekend with a holiday's half day: after it a script is taken to have been restarted.
 RESYNC_AFTER: Final = timedelta(hours=72)
 #: Alerts of one instant whose every order is tried; more are put in order one after the other.
-_TRY_ALL: Final = 10
+_TRY_ALL: Final = 7
 
 BUY: Final = "BUY"
 SELL: Final = "SELL"
@@ -310,10 +310,42 @@ def _after_one(held: Holding | None, step: Step) -> tuple[Holding | None, int]:
     return after, 100 * broken + (held is None and found.side != 0)
 
 
+def _trail(held: Holding | None, group: tuple[Step, ...]) -> tuple[Step, ...] | None:
+    """The order in which each alert begins where the one before it ended, if all tell both and there is one.
+
+    An Eulerian trail over positions as nodes and alerts as edges (Hierholzer 1873).
+    """
+    leaving: dict[Holding, list[Step]] = {}
+    for step in reversed(group):
+        if step.before is None or step.after is None or None in (step.before.size, step.after.size):
+            return None
+        leaving.setdefault(step.before, []).append(step)
+    start = FLAT if held is None and FLAT in leaving else held
+    if start is None:
+        ends = [step.after for step in group]
+        spare = (node for node in leaving if len(leaving[node]) > ends.count(node))
+        start = next(spare, group[0].before or FLAT)
+    nodes: list[tuple[Holding, Step | None]] = [(start, None)]
+    found: list[Step] = []
+    while nodes:
+        node, edge = nodes[-1]
+        if leaving.get(node):
+            step = leaving[node].pop()
+            nodes.append((step.after or FLAT, step))
+        else:
+            nodes.pop()
+            if edge is not None:
+                found.append(edge)
+    return tuple(reversed(found)) if len(found) == len(group) else None
+
+
 def _chained(held: Holding | None, group: tuple[Step, ...]) -> tuple[Step, ...]:
     """The order of one instant's alerts that breaks least, among equals the one nearest to `group`'s."""
     if len(group) == 1:
         return group
+    trail = _trail(held, group)
+    if trail is not None:
+        return trail
     best: dict[tuple[int, Holding | None], tuple[int, tuple[int, ...]]] = {}
 
     def search(left: int, held: Holding | None) -> tuple[int, tuple[int, ...]]:
