@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from database.aside import patiently
 from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
@@ -11,7 +12,7 @@ from database.summaries import adopt_older_rows
 from state.event import SignalEvent
 
 TAKE_AT_ONCE: Final = 5000
-PAGE: Final = 1000
+PAGE: Final = 500
 FILTERS: Final = ("types", "symbol", "strategy", "session", "direction", "since", "until")
 
 
@@ -51,7 +52,7 @@ def select_feed(
             limit=limit,
             **{name: filters.get(name) for name in FILTERS},
         )
-        return [(row.feed_position, to_event(row)) for row in rows]
+        return patiently((row.feed_position, to_event(row)) for row in rows)
 
 
 def walk(pool: Pool, *, filters: Mapping[str, Any]) -> Iterator[list[SignalEvent]]:

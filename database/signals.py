@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from database.aside import patiently
 from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
@@ -88,7 +89,8 @@ def _find_firsts(connection: Connection, repeats: Sequence[Row]) -> dict[tuple[s
 def select_events_for_trade(pool: Pool, trade_id: str) -> list[SignalEvent]:
     """All events of one trade, in order of row number; empty when there is no such trade."""
     with pool.transaction() as connection:
-        return [to_event(row) for row in QUERIES.signals.select_events_for_trades(connection, trade_ids=[trade_id])]
+        rows = QUERIES.signals.select_events_for_trades(connection, trade_ids=[trade_id])
+        return patiently(to_event(row) for row in rows)
 
 
 def select_events_of(pool: Pool, trade_id: str) -> list[SignalEvent]:

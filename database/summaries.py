@@ -4,6 +4,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from database.aside import aside, patiently
 from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
@@ -15,6 +16,7 @@ from state.statistics import Outcome
 from state.trade import Trade
 
 FOLD_AT_ONCE = 200
+STREAMS_AT_ONCE = 4
 ADOPT_AT_ONCE = 5000
 
 
@@ -23,36 +25,48 @@ def refresh(pool: Pool) -> int:
 
     Two readers at once share the work by waiting for each other's streams; writers never wait.
     """
-    folded = 0
+    done: set[str] = set()
     while True:
         with pool.transaction(timeout=30) as connection:
             adopt_older_rows(connection)
-            streams = [row.trade_id for row in QUERIES.summaries.select_dirty(connection, limit=FOLD_AT_ONCE)]
-            if not streams:
-                return folded
+            dirty = [row.trade_id for row in QUERIES.summaries.select_dirty(connection, limit=FOLD_AT_ONCE)]
+            # what became dirty again meanwhile is for the next reader: under constant writing this one would never end
+            streams = [one for one in dirty if one not in done]
+            if not streams and len(dirty) < FOLD_AT_ONCE:
+                return len(done)
+            # a stream of position alerts may hold years of them: few at a time
+            positions = [one for one in streams or dirty if one.startswith(STREAM_PREFIX)]
+            streams = [one for one in streams or dirty if not one.startswith(STREAM_PREFIX)]
+            streams = sorted(streams + positions[:STREAMS_AT_ONCE])
             refresh_streams(connection, streams)
-            folded += len(streams)
+            done.update(streams)
 
 
 def refresh_streams(connection: Connection, streams: list[str]) -> None:
     """Fold these streams again, within the caller's transaction."""
     list(QUERIES.summaries.lock_streams(connection, trade_ids=streams))
     marks = list(QUERIES.summaries.select_dirty_rows(connection, trade_ids=streams))
-    rows = QUERIES.signals.select_events_for_trades(connection, trade_ids=streams)
+    rows = patiently(QUERIES.signals.select_events_for_trades(connection, trade_ids=streams))
+    summaries, gaps = aside(lambda: _fold_all(rows))
+    QUERIES.summaries.replace_summaries(connection, trade_ids=streams, rows=summaries)
+    positions = [stream for stream in streams if stream.startswith(STREAM_PREFIX)]
+    if positions:
+        QUERIES.summaries.delete_gaps(connection, stream_ids=positions)
+    if gaps:
+        QUERIES.summaries.insert_gaps(connection, rows=gaps)
+    QUERIES.summaries.delete_dirty_rows(
+        connection, trade_ids=[mark.trade_id for mark in marks], seqs=[mark.seq for mark in marks]
+    )
+
+
+def _fold_all(rows: list[Any]) -> tuple[str, str]:
+    """The summaries and the gaps of whole streams' rows, as JSON ready to be stored ("" when there are no gaps)."""
     summaries, gaps = [], []
     for stream, events in groupby(map(to_event, rows), key=lambda event: event.trade_id):
         trades, breaks = trades_of(events)
         summaries += [summary(stream, trade) for trade in trades]
         gaps += [_gap_row(gap, number) for number, gap in enumerate(breaks)]
-    QUERIES.summaries.replace_summaries(connection, trade_ids=streams, rows=jsontext.dump(summaries))
-    positions = [stream for stream in streams if stream.startswith(STREAM_PREFIX)]
-    if positions:
-        QUERIES.summaries.delete_gaps(connection, stream_ids=positions)
-    if gaps:
-        QUERIES.summaries.insert_gaps(connection, rows=jsontext.dump(gaps))
-    QUERIES.summaries.delete_dirty_rows(
-        connection, trade_ids=[mark.trade_id for mark in marks], seqs=[mark.seq for mark in marks]
-    )
+    return jsontext.dump(summaries), jsontext.dump(gaps) if gaps else ""
 
 
 def adopt_older_rows(connection: Connection) -> None:

@@ -2,15 +2,19 @@
 
 import csv
 import io
+import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
+from datetime import time as clock_time
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
 from flask import Response, stream_with_context
 
 from database import feed, signals
+from handlers.aside import aside
 from handlers.blueprint import Blueprint
 from handlers.feed import EventFilters
 from handlers.middleware.access import Role, access
@@ -25,6 +29,8 @@ blueprint = Blueprint("exports", __name__, description="Everything that is store
 
 #: Signs with which a spreadsheet would begin a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: Lines after which other requests of this process have their turn.
+TURN: Final = 50
 COLUMNS: Final = (
     "event_id", "trade_id", "derived_trade_ids", "event_type", "event_timestamp", "event_time_source", "received_at",
     "signal_date", "signal_time", "session", "payload_version", "schema_version", "direction", "bias", "symbol",
@@ -51,11 +57,14 @@ def _lines(filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
     pool = services().pool
     derived: dict[str, dict[str, list[str]]] = {}
     for page in feed.walk(pool, filters=filters):
-        for event in page:
+        for number, event in enumerate(page):
+            if number % TURN == 0:
+                time.sleep(0)
             line = exported(event)
             if event.event_type == POSITION:
                 if event.trade_id not in derived:
-                    derived[event.trade_id] = _derived(signals.select_events_for_trade(pool, event.trade_id))
+                    events = signals.select_events_for_trade(pool, event.trade_id)
+                    derived[event.trade_id] = aside(partial(_derived, events))
                 line["derived_trade_ids"] = derived[event.trade_id].get(event.event_key, [])
             yield line
 
@@ -77,7 +86,7 @@ def cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Decimal):
         return jsontext.plain(value)
-    if isinstance(value, datetime | date | time):
+    if isinstance(value, datetime | date | clock_time):
         return value.isoformat()
     text = value if isinstance(value, str | int) else jsontext.dump(value)
     shown = str(text)

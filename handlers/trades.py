@@ -9,6 +9,7 @@ from flask import Response
 
 from database import signals, summaries
 from errors import NotFound
+from handlers.aside import aside
 from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
@@ -38,7 +39,7 @@ def show_trade(query: dict[str, Any], trade_id: str) -> Response:
         events = trades.as_of(events, query["as_of"])
     if query["known_at"] is not None:
         events = trades.known_at(events, query["known_at"])
-    found, _ = trades_of(events)
+    found, _ = aside(lambda: trades_of(events))
     trade = next((one for one in found if one.trade_id == trade_id), found[-1] if found else None)
     if trade is None or (trade.trade_id != trade_id and stream_of(trade_id) is not None):
         raise NotFound("trade_not_found", code="TRADE_NOT_FOUND")
