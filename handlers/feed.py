@@ -19,7 +19,7 @@ from handlers.services import services
 from handlers.trades import event_as_dict
 from state import jsontext
 from state.event import SignalEvent
-from state.vocabulary import POSITION, canonical_event
+from state.vocabulary import EVENT_NAMES, POSITION, canonical_event
 
 blueprint = Blueprint("feed", __name__, description="Events as they were stored.")
 
@@ -52,7 +52,7 @@ class Types(ma.fields.Field[list[str]]):
             if canonical is None:
                 raise ma.ValidationError("must be event types, such as ENTRY,EXIT_STOP_LOSS")
             # a row of the older system keeps the name that it came with
-            found += [canonical, name]
+            found += [canonical, *(other for other, known in EVENT_NAMES.items() if known == canonical)]
         return found
 
 

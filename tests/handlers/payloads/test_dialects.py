@@ -6,7 +6,7 @@ import pytest
 
 from handlers.middleware.bodies import alert_object
 from handlers.payloads import pinetext
-from handlers.payloads.credentials import take_credentials
+from handlers.payloads.credentials import mask_credentials, take_credentials
 from state.jsontext import dump
 from tests.handlers.payloads.reading_helpers import read_one
 
@@ -72,3 +72,21 @@ def test_two_fills_of_one_bar_are_told_apart_by_what_they_left() -> None:
     assert first.trade_id == second.trade_id
     assert first.event_key != second.event_key
     assert read_one(ORDER).event_key == read_one(ORDER).event_key
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (b'{"action":"buy","Passphrase" : "p\\"p","key":5}', b'{"action":"buy","Passphrase" : "***","key":"***"}'),
+        (
+            b'{"deep":{"api_key":"a", "email-token":"b"},"token":"unfinish',
+            b'{"deep":{"api_key":"***", "email-token":"***"},"token":"***"',
+        ),
+        (b'{"schema_version":"1","key":"PDH","secret":"s"}', b'{"schema_version":"1","key":"PDH","secret":"***"}'),
+        (b"6012,closemaybe,EURUSD,secret=s", b"***,closemaybe,EURUSD"),
+        (b"\xff\xfe nothing", b"\xff\xfe nothing"),
+    ],
+)
+def test_a_body_that_nobody_could_read_is_kept_without_its_credentials(raw: bytes, kept: bytes) -> None:
+    assert mask_credentials(raw) == kept
+    assert mask_credentials(kept) == kept
