@@ -40,21 +40,28 @@ SELECT coalesce(max(feed.feed_position), 0)
 FROM feed;
 
 -- name: select_feed(after, horizon, types, symbol, strategy, session, direction, since, until, limit)
--- A page of events in the order of their positions; every filter is optional.
+-- A page of events in the order of their positions; every filter is optional. OFFSET 0 keeps the planner walking
+-- the feed from the cursor: it guesses that the join finds almost nothing and would read whole tables for a page.
 SELECT
-    s.*,
+    event.*,
     f.feed_position
 FROM feed AS f
-INNER JOIN automated_signals AS s ON f.trade_id = s.trade_id AND f.event_id = s.id
+CROSS JOIN
+    LATERAL (
+        SELECT s.*
+        FROM automated_signals AS s
+        WHERE s.trade_id = f.trade_id AND s.id = f.event_id
+        OFFSET 0
+    ) AS event
 WHERE
     f.feed_position > :after
     AND f.feed_position <= :horizon
-    AND (:types::text [] IS NULL OR upper(s.event_type) = any(:types))
-    AND (:symbol::text IS NULL OR s.symbol = :symbol)
-    AND (:strategy::text IS NULL OR s.strategy_id = :strategy OR s.strategy_name = :strategy)
-    AND (:session::text IS NULL OR s.session = :session)
-    AND (:direction::text IS NULL OR s.direction = :direction)
-    AND (:since::timestamptz IS NULL OR s.event_timestamp >= :since)
-    AND (:until::timestamptz IS NULL OR s.event_timestamp < :until)
+    AND (:types::text [] IS NULL OR upper(event.event_type) = any(:types))
+    AND (:symbol::text IS NULL OR event.symbol = :symbol)
+    AND (:strategy::text IS NULL OR event.strategy_id = :strategy OR event.strategy_name = :strategy)
+    AND (:session::text IS NULL OR event.session = :session)
+    AND (:direction::text IS NULL OR event.direction = :direction)
+    AND (:since::timestamptz IS NULL OR event.event_timestamp >= :since)
+    AND (:until::timestamptz IS NULL OR event.event_timestamp < :until)
 ORDER BY f.feed_position
 LIMIT :limit;
