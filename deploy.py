@@ -1,4 +1,4 @@
-"""What an operator runs against an environment: migrate, status, rollback, stamp, check, smoke, keys, audit, review."""
+"""What an operator runs against an environment: migrate, rebuild, check, smoke, keys, audit, review and more."""
 
 import json
 import os
@@ -21,6 +21,7 @@ from database import console, migrate
 from database.embedded import EmbeddedPostgresError, running_url
 from database.governance import audit, review
 from database.pool import Pool
+from database.rebuild import count_streams, rebuild
 from database.signals import delete_trades
 from errors import AlertbookError, SettingsError
 from settings import ROOT, Settings, load
@@ -31,6 +32,8 @@ T = TypeVar("T")
 TEST_PAYLOADS: Final = ROOT / "test_payloads"
 SMOKE_SECONDS: Final = 20.0
 _IDS: Final = re.compile(rb'(?P<name>"(?:trade_id|signal_id)"\s*:\s*)(?P<id>"(?:[^"\\]|\\.)*"|-?\d+)')
+#: What names the stream of a position alert, which has no trade id.
+_STREAMS: Final = re.compile(rb'(?P<name>"(?:ticker|symbol|tv_instrument|bot_uuid)"\s*:\s*)(?P<id>"(?:[^"\\]|\\.)*")')
 
 KEY_NAMES: Final = ("WEBHOOK_SECRET", "API_KEY", "ADMIN_KEY", "INTERNAL_TOKEN", "SESSION_SECRET", "VIEWER_KEY")
 
@@ -126,6 +129,26 @@ def stamp(name: str) -> None:
         click.echo(f"Nothing to do: everything up to {name} is marked already.")
 
 
+@cli.command("rebuild")
+@_in_one_sentence
+def rebuild_command() -> None:
+    """Fold every trade again from its events; exits 1 when a summary differed (it is right afterwards)."""
+    pool = Pool(_needed_url(), 2)
+    try:
+        with click.progressbar(length=count_streams(pool), label="folding", file=sys.stderr) as bar:
+            found = rebuild(pool, bar.update)
+    except AlertbookError as error:
+        _fail(error.message)
+    finally:
+        pool.close()
+    click.echo(f"{found.trades} trades of {found.streams} streams folded.")
+    if not found.differed:
+        click.echo("Every summary equals its fold.")
+        return
+    click.echo(f"{len(found.differed)} differed and were rebuilt: {', '.join(found.differed[:20])}")
+    raise SystemExit(1)
+
+
 @cli.command()
 def check() -> None:
     """Check settings, keys, the connection, migrations and indexes; exits 1 when one of them is wrong."""
@@ -206,9 +229,15 @@ class Target:
         return self._ask(Request(self.url + path, data=body, headers={"Content-Type": "application/json"}))
 
     def get_trade(self, trade_id: str) -> tuple[int, Any]:
+        return self._get(f"trade/{quote(trade_id, safe='')}")
+
+    def get_event(self, event_id: int) -> tuple[int, Any]:
+        return self._get(f"telemetry/{event_id}")
+
+    def _get(self, path: str) -> tuple[int, Any]:
         keys = {"X-API-Key": self.api_key} if self.api_key else {"X-Admin-Key": self.admin_key}
         headers = {name: key for name, key in keys.items() if key}
-        return self._ask(Request(f"{self.url}/api/automated-signals/trade/{quote(trade_id, safe='')}", headers=headers))
+        return self._ask(Request(f"{self.url}/api/automated-signals/{path}", headers=headers))
 
     @staticmethod
     def _ask(request: Request) -> tuple[int, Any]:
@@ -245,6 +274,7 @@ def sample_alerts(folder: Path = TEST_PAYLOADS) -> list[Path]:
 def with_fresh_ids(body: bytes, prefix: str) -> tuple[bytes, set[str]]:
     """The alert with each different trade_id and signal_id, wherever it sits, replaced by a new one.
 
+    Of a position alert, which has none, the symbol or bot is replaced, so that it makes a stream of its own.
     Works on the text, so that everything else reaches the server byte for byte. Also returns the new ids.
     """
     fresh: dict[bytes, str] = {}
@@ -253,7 +283,8 @@ def with_fresh_ids(body: bytes, prefix: str) -> tuple[bytes, set[str]]:
         new = fresh.setdefault(match["id"], f"{prefix}-{len(fresh) + 1}")
         return match["name"] + b'"' + new.encode() + b'"'
 
-    return _IDS.sub(replace, body), set(fresh.values())
+    named = _IDS.sub(replace, body)
+    return (named if fresh else _STREAMS.sub(replace, body)), set(fresh.values())
 
 
 def _try_sample(target: Target, path: Path) -> SmokeResult:
@@ -262,6 +293,8 @@ def _try_sample(target: Target, path: Path) -> SmokeResult:
     status, answer = target.post(body)
     if status != 200 or not isinstance(answer, dict) or answer.get("success") is not True:
         return SmokeResult(case, False, f"POST answered {status}: {answer}", tuple(sorted(ids)))
+    if answer.get("event_type") == "POSITION":
+        return _position_result(target, case, answer, ids)
     answers = answer.get("results", [answer])
     stored = {str(one["trade_id"]) for one in answers if one.get("trade_id")} & ids
     for trade_id in sorted(stored):
@@ -271,6 +304,15 @@ def _try_sample(target: Target, path: Path) -> SmokeResult:
     if not stored:
         return SmokeResult(case, False, f"the answer names none of the trade ids that were sent: {answer}", ())
     return SmokeResult(case, True, "", tuple(sorted(stored)))
+
+
+def _position_result(target: Target, case: str, answer: Any, ids: set[str]) -> SmokeResult:
+    """A position alert is found by its number; its id is its stream's, which holds the fresh name."""
+    stream = str(answer["trade_id"])
+    status, event = target.get_event(answer["event_id"])
+    if status != 200 or event["trade_id"] != stream or not any(one.upper() in stream.upper() for one in ids):
+        return SmokeResult(case, False, f"GET of event {answer['event_id']} answered {status}: {event}", (stream,))
+    return SmokeResult(case, True, "", (stream,))
 
 
 def _first(keys_in_rotation: str | None) -> str | None:

@@ -119,6 +119,8 @@ class Settings:
     mv_series_table: str
     mv_extremes_table: str
     mv_portfolio_table: str
+    # signals: what one point of a symbol is worth, in money
+    point_values: Mapping[str, Decimal]
 
     @property
     def on_loopback(self) -> bool:
@@ -287,6 +289,23 @@ def _relation(env: Env, name: str, default: str) -> str:
     return relation
 
 
+def _point_values(pairs: list[str]) -> dict[str, Decimal]:
+    """Money per point by symbol (upper case), from NQ1!=20,ES1!=50."""
+    found: dict[str, Decimal] = {}
+    for pair in filter(None, map(str.strip, pairs)):
+        symbol, _, value = pair.rpartition("=")
+        try:
+            worth = Decimal(value.strip())
+        except InvalidOperation:
+            worth = Decimal(0)
+        if not symbol.strip() or not worth.is_finite() or worth <= 0:
+            raise SettingsError(
+                f"POINT_VALUES holds {pair!r}: set symbols with money per point, such as NQ1!=20,ES1!=50."
+            )
+        found[symbol.strip().upper()] = worth
+    return found
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read and validate the settings. Raises SettingsError with a sentence that says what to set."""
     env = _Given(environ)
@@ -357,6 +376,8 @@ def _load(env: Env, environ: Mapping[str, str]) -> Settings:
         mv_extremes_table=_relation(env, "MV_EXTREMES_TABLE", "utils_statistics.trades_contract_extremes_by_kpi_mv"),
         mv_portfolio_table=_relation(env, "MV_PORTFOLIO_TABLE", "utils_statistics.trades_portfolio_assets_mv"),
         **_capital(env),
+        # signals
+        point_values=_point_values(env.list("POINT_VALUES", default=[])),
     )
 
 

@@ -1,16 +1,18 @@
 """Storing and reading the events of trades."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from database.aside import patiently
 from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
 from database.rows import from_event, to_event
 from state import jsontext
 from state.event import SignalEvent
+from state.position import stream_of
 
 #: An event as a row of automated_signals: column to plain value.
 Row = dict[str, Any]
@@ -87,7 +89,22 @@ def _find_firsts(connection: Connection, repeats: Sequence[Row]) -> dict[tuple[s
 def select_events_for_trade(pool: Pool, trade_id: str) -> list[SignalEvent]:
     """All events of one trade, in order of row number; empty when there is no such trade."""
     with pool.transaction() as connection:
-        return [to_event(row) for row in QUERIES.signals.select_events_for_trades(connection, trade_ids=[trade_id])]
+        rows = QUERIES.signals.select_events_for_trades(connection, trade_ids=[trade_id])
+        return patiently(to_event(row) for row in rows)
+
+
+def select_events_of(pool: Pool, trade_id: str) -> list[SignalEvent]:
+    """All events stored under an id, or, when it is a derived trade's, those of the stream that it comes from."""
+    found = select_events_for_trade(pool, trade_id)
+    stream = stream_of(trade_id)
+    return found or (select_events_for_trade(pool, stream) if stream else [])
+
+
+def insert_known_events(connection: Connection, events: Sequence[SignalEvent]) -> int:
+    """Store events whose keys already tell them apart (an import); returns how many were new. The caller commits."""
+    distinct = {(event.trade_id, event.event_key): event for event in reversed(events)}
+    rows = [{**from_event(distinct[place]), "body_hash": place[1], "has_own_time": True} for place in sorted(distinct)]
+    return len(list(QUERIES.signals.insert_events(connection, rows=jsontext.dump(rows))))
 
 
 def select_recent_events(pool: Pool, *, since: datetime, limit: int) -> list[SignalEvent]:
@@ -104,7 +121,44 @@ def delete_old_window(pool: Pool, *, now: datetime) -> int:
 
 
 def delete_trades(pool: Pool, trade_ids: Iterable[str]) -> None:
-    """Remove whole trades: their events and all that was derived from them."""
+    """Remove whole trades for good: their events and all that was derived from them (`database.deletions` keeps
+    what it takes out)."""
     ids: list[Any] = sorted(set(trade_ids))
     with pool.transaction(timeout=60) as connection:
         QUERIES.signals.delete_trades(connection, trade_ids=ids)
+
+
+def select_event(pool: Pool, event_id: int) -> SignalEvent | None:
+    """One event by its number, or None."""
+    with pool.transaction() as connection:
+        row = QUERIES.signals.select_event(connection, event_id=event_id)
+        return None if row is None else to_event(row)
+
+
+def select_telemetry(
+    pool: Pool,
+    *,
+    schema_version: str | None,
+    contains: Mapping[str, Any] | None,
+    before: tuple[datetime, int] | None,
+    limit: int,
+) -> list[SignalEvent]:
+    """Events with telemetry, newest first, by schema version and by what their body contains (jsonb's @>)."""
+    before_time, before_id = before or (None, None)
+    with pool.transaction(timeout=15) as connection:
+        rows = QUERIES.signals.select_telemetry(
+            connection,
+            schema_version=schema_version,
+            contains=None if contains is None else jsontext.dump(contains),
+            before_time=before_time,
+            before_id=before_id,
+            limit=limit,
+        )
+        return [to_event(row) for row in rows]
+
+
+def count_events(pool: Pool) -> int:
+    """How many events are stored."""
+    with pool.transaction(timeout=15) as connection:
+        found: int = QUERIES.signals.count_events(connection)
+        return found

@@ -14,12 +14,14 @@ from errors import AlertbookError, DatabaseError, Invalid, PoisonRow, Unavailabl
 from handlers import payloads
 from handlers.masking import mask_body, mask_bytes, mask_text
 from handlers.payloads import Reading, Refused
+from handlers.payloads.credentials import mask_credentials
 from handlers.services import Services
 from settings import VERSION
 from state.event import EventWarning, SignalEvent
 
 #: What reads the alerts now: kept beside every body that it could not read.
 PARSER_VERSION: Final = VERSION
+_MESSAGES: Final = {"telemetry": "Telemetry event {} processed", "position": "Position alert processed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +37,11 @@ class Incoming:
         return sha256(self.raw).hexdigest()
 
 
-def take_secret(body: dict[str, Any]) -> object:
-    """The body's own secret, taken out of it; wrapped alerts may carry it inside."""
-    inner = body.get("attributes")
-    if "secret" not in body and isinstance(inner, dict):
-        return inner.pop("secret", None)
-    return body.pop("secret", None)
-
-
 def deliver(here: Services, incoming: Incoming, body: dict[str, Any], *, taken: object) -> dict[str, Any]:
     """Store what an authentic body says and return the answer.
 
-    `taken` is the body's own secret, which was taken out, or None. What cannot become an event is kept in quarantine
-    and raised as it is, with the quarantine's id. Raises Unavailable when nothing could be stored.
+    `taken` is what the body offered as the secret, which was taken out. What cannot become an event is kept in
+    quarantine and raised as it is, with the quarantine's id. Raises Unavailable when nothing could be stored.
     """
     body, removed = mask_body(body, incoming.raw, here.settings.webhook_secrets, taken=taken)
     context = payloads.Context(received_at=incoming.delivery.received_at, naive_zone=here.settings.naive_timestamp_zone)
@@ -69,11 +63,7 @@ def deliver(here: Services, incoming: Incoming, body: dict[str, Any], *, taken: 
 def _deliver_one(here: Services, incoming: Incoming, reading: Reading, removed: list[EventWarning]) -> dict[str, Any]:
     (event,) = (outcome for outcome in reading.outcomes if isinstance(outcome, SignalEvent))
     written = here.store.write([event], until=incoming.until, delivery=incoming.delivery)
-    message = (
-        f"Telemetry event {event.event_type} processed"
-        if reading.style == "telemetry"
-        else "Legacy payload processed (existing handler)"
-    )
+    message = _MESSAGES.get(reading.style, "Legacy payload processed (existing handler)").format(event.event_type)
     result = {"success": True, "message": message, **_place(event, written.places[0], written.durable)}
     result["warnings"] += [warning.as_dict() for warning in removed]
     if reading.style == "telemetry":
@@ -160,7 +150,7 @@ def _keep(here: Services, incoming: Incoming, error: AlertbookError, version: st
     held = Held(
         received_at=incoming.delivery.received_at,
         peer=incoming.delivery.peer,
-        raw=mask_bytes(incoming.raw, here.settings.webhook_secrets),
+        raw=mask_credentials(mask_bytes(incoming.raw, here.settings.webhook_secrets)),
         reason=error.code,
         message=error.message,
         details=error.details,

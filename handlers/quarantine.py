@@ -12,12 +12,13 @@ from database import quarantine
 from database.receipts import Delivery
 from errors import AlertbookError, DatabaseError, Detail, Invalid, PoisonRow, Unavailable
 from handlers.blueprint import Blueprint
-from handlers.delivery import Incoming, deliver, take_secret
+from handlers.delivery import Incoming, deliver
 from handlers.fields import Text
 from handlers.masking import mask_bytes
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
-from handlers.middleware.bodies import json_object
+from handlers.middleware.bodies import alert_object
+from handlers.payloads.credentials import take_credentials
 from handlers.queries import Instant, RowPageQuery, cursor
 from handlers.services import services
 from state import jsontext
@@ -151,8 +152,8 @@ def _is_ours(error: AlertbookError) -> bool:
 def _deliver_again(row: Any, raw: bytes) -> dict[str, Any]:
     delivery = Delivery(row.received_at, row.peer, replay_of=row.id)
     incoming = Incoming(raw, delivery, time.monotonic() + _REPLAY_SECONDS)
-    body = json_object(raw)
-    return deliver(services(), incoming, body, taken=take_secret(body))
+    offered, body = take_credentials(alert_object(raw))
+    return deliver(services(), incoming, body, taken=" ".join(offered))
 
 
 def _as_bytes(edited: Any) -> bytes:

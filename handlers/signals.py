@@ -9,12 +9,13 @@ from flask import Response, request
 from database.receipts import Delivery
 from errors import AlertbookError, Forbidden, Invalid, NotJson, Unauthenticated, UnsupportedMedia
 from handlers.blueprint import Blueprint
-from handlers.delivery import Incoming, deliver, quarantined, take_secret
+from handlers.delivery import Incoming, deliver, quarantined
 from handlers.middleware import failures
 from handlers.middleware.access import Role, access, matches
 from handlers.middleware.answers import answer
-from handlers.middleware.bodies import json_object, read_body
+from handlers.middleware.bodies import alert_object, read_body
 from handlers.middleware.peer import allowed, peer_address
+from handlers.payloads.credentials import take_credentials
 from handlers.services import Services, services
 
 blueprint = Blueprint("signals", __name__, description="Alerts coming in.")
@@ -33,10 +34,10 @@ BODY_SECONDS: Final = 1.5
 def receive(secret: str | None = None) -> Response:
     """Take a TradingView alert.
 
-    The body is read as JSON whatever its Content-Type says. The secret stands in the path or in the body as
-    `secret`. The same alert sent twice is stored once: with a time of its own for ever, without one within 30 s;
-    the repeat answers `"duplicate": true` and the first event's id. 200 means that the alert is durable, in the
-    database or, while that is away, in the spool (`"durable"`).
+    The body is read as JSON whatever its Content-Type says, or as a PineConnector line. The secret stands in the
+    path, or in the body as `secret` or `passphrase`. The same alert sent twice is stored once: with a time of its
+    own for ever, without one within 30 s; the repeat answers `"duplicate": true` and the first event's id. 200 means
+    that the alert is durable, in the database or, while that is away, in the spool (`"durable"`).
     """
     here, until = services(), time.monotonic() + DEADLINE
     delivery = Delivery(datetime.now(UTC), peer_address())
@@ -48,15 +49,14 @@ def receive(secret: str | None = None) -> Response:
         _note_refusal(here, delivery, error, authentic=authentic)
         raise
     try:
-        body = json_object(incoming.raw)
+        offered, body = take_credentials(alert_object(incoming.raw))
     except (NotJson, Invalid) as error:
         if not authentic:
             failures.refuse(_no_secret())
         raise quarantined(here, incoming, error) from None
-    inside = take_secret(body)
-    if not authentic and not (isinstance(inside, str) and matches(inside, known)):
+    if not authentic and not any(matches(one, known) for one in offered):
         failures.refuse(_no_secret())
-    return answer(deliver(here, incoming, body, taken=inside))
+    return answer(deliver(here, incoming, body, taken=" ".join(offered)))
 
 
 def _read(here: Services, delivery: Delivery) -> bytes:

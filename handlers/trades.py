@@ -9,14 +9,17 @@ from flask import Response
 
 from database import signals, summaries
 from errors import NotFound
+from handlers.aside import aside
 from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
+from handlers.money import with_money
 from handlers.queries import AsOfQuery, TradeFilters, TradesQuery, cursor
 from handlers.services import services
 from state import trade as trades
 from state.event import SignalEvent
 from state.newyork import trading_date, wall_time
+from state.position import stream_of, trades_of
 from state.statistics import summarise
 
 blueprint = Blueprint("trades", __name__, description="Trades rebuilt from their events.")
@@ -29,17 +32,20 @@ def show_trade(query: dict[str, Any], trade_id: str) -> Response:
     """One trade with its events.
 
     `as_of` shows the trade as it was at a time (by the events' own times), `known_at` as it was known at a time (by
-    receipt); a date stands for the end of that New York day.
+    receipt); a date stands for the end of that New York day. A stream's id shows its newest trade.
     """
-    events: Sequence[SignalEvent] = signals.select_events_for_trade(services().pool, trade_id)
+    events: Sequence[SignalEvent] = signals.select_events_of(services().pool, trade_id)
     if query["as_of"] is not None:
         events = trades.as_of(events, query["as_of"])
     if query["known_at"] is not None:
         events = trades.known_at(events, query["known_at"])
-    if not events:
+    found, _ = aside(lambda: trades_of(events))
+    trade = next((one for one in found if one.trade_id == trade_id), found[-1] if found else None)
+    if trade is None or (trade.trade_id != trade_id and stream_of(trade_id) is not None):
         raise NotFound("trade_not_found", code="TRADE_NOT_FOUND")
-    trade = trades.fold(events)
-    return answer({"success": True, "trade": trade.as_dict(), "events": [event_as_dict(e) for e in trade.events]})
+    return answer(
+        {"success": True, "trade": with_money(trade.as_dict()), "events": [event_as_dict(e) for e in trade.events]}
+    )
 
 
 @blueprint.get("/api/automated-signals/trades")
@@ -50,7 +56,7 @@ def list_trades(query: dict[str, Any]) -> Response:
     limit = query["limit"]
     page = summaries.select_trades(services().pool, filters=query, before=query["cursor"], limit=limit + 1)
     more = cursor(*page[limit - 1][:2]) if len(page) > limit else None
-    return answer({"success": True, "items": [trade for _, _, trade in page[:limit]], "next_cursor": more})
+    return answer({"success": True, "items": [with_money(trade) for _, _, trade in page[:limit]], "next_cursor": more})
 
 
 class RecentQuery(ma.Schema):
@@ -75,9 +81,22 @@ def list_recent(query: dict[str, Any]) -> Response:
 @blueprint.arguments(TradeFilters, location="query")
 def show_stats(query: dict[str, Any]) -> Response:
     """Statistics over all trades, or those that pass the filters; null where there is nothing to measure."""
-    outcomes, events = summaries.select_outcomes(services().pool, filters=query)
-    stats = summarise(outcomes, total_signals=events)
-    return answer({"success": True, "stats": stats, "timestamp": datetime.now(UTC)})
+    return answer({"success": True, "stats": stats_of(query), "timestamp": datetime.now(UTC)})
+
+
+@blueprint.get("/api/automated-signals/stats-live")
+@access(Role.READ)
+@blueprint.arguments(TradeFilters, location="query")
+def show_live_stats(query: dict[str, Any]) -> Response:
+    """The statistics of this moment, never taken from a cache on the way."""
+    live = {"success": True, "stats": stats_of(query), "timestamp": datetime.now(UTC)}
+    return answer(live, headers={"Cache-Control": "no-store"})
+
+
+def stats_of(filters: dict[str, Any]) -> dict[str, Any]:
+    """The statistics of the trades that pass."""
+    outcomes, events = summaries.select_outcomes(services().pool, filters=filters)
+    return summarise(outcomes, total_signals=events)
 
 
 def event_as_dict(event: SignalEvent) -> dict[str, Any]:
@@ -114,6 +133,7 @@ def event_as_dict(event: SignalEvent) -> dict[str, Any]:
         "final_mfe": event.final_mfe,
         "position_size": event.position_size,
         "targets": event.targets,
+        **({} if event.position is None else {"position": event.position}),
         "warnings": [warning.as_dict() for warning in event.warnings],
         "body": event.telemetry if event.telemetry is not None else event.legacy_payload,
     }

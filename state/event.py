@@ -71,6 +71,9 @@ class SignalEvent:
     #: {"tp1_price": ...} of telemetry or {"target_1r": ...} of legacy alerts, values Decimal
     targets: Mapping[str, Any] | None = None
 
+    #: of a POSITION event: what `state.continuity.step_of` reads
+    position: Mapping[str, Any] | None = field(default=None, hash=False)
+
     telemetry: Mapping[str, Any] | None = field(default=None, hash=False)
     legacy_payload: Mapping[str, Any] | None = field(default=None, hash=False)
     #: the body as canonical JSON text, where it was written already; "" elsewhere

@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from state.lifecycle import ACTIVE, BE_PROTECTED, COMPLETED, PENDING, UNKNOWN
+from state.position import UNCERTAIN, PositionTrade
 from state.r_multiple import EXACT, RATIO
 from state.trade import Trade
 from state.vocabulary import CANCELLED
@@ -36,6 +37,10 @@ class Outcome:
     max_mfe: Decimal | None = None
     exit_time: datetime | None = None
     event_count: int = 1
+    #: what a position trade brought, in price units times quantity
+    realized_points: Decimal | None = None
+    #: an alert of the trade is missing: its result is not counted on
+    uncertain: bool = False
 
 
 def outcome_of(trade: Trade) -> Outcome:
@@ -47,6 +52,8 @@ def outcome_of(trade: Trade) -> Outcome:
         max_mfe=trade.max_mfe,
         exit_time=trade.exit_time,
         event_count=trade.event_count,
+        realized_points=trade.realized_points if isinstance(trade, PositionTrade) else None,
+        uncertain=not UNCERTAIN.isdisjoint(trade.anomalies),
     )
 
 
@@ -56,7 +63,9 @@ class Sample:
 
     `results`: realized R of the decided trades (COMPLETED, with a known R) by (exit_time, trade_id), those
     without an exit time last. `excursions`: the largest MFE in R of the trades that were entered (ACTIVE,
-    BE_PROTECTED, COMPLETED) and tell one. `statuses`: trades by status.
+    BE_PROTECTED, COMPLETED) and tell one. `statuses`: trades by status. `points`: results of decided position
+    trades that tell no R, in price units times quantity: only their signs can be counted together with others.
+    `uncertain`: trades of which an alert is missing; they are not among the decided.
     """
 
     total_signals: int
@@ -65,16 +74,17 @@ class Sample:
     excursions: tuple[Decimal, ...]
     wins: tuple[Decimal, ...]
     losses: tuple[Decimal, ...]
+    points: tuple[Decimal, ...] = ()
+    uncertain: int = 0
 
 
 def sample(outcomes: Iterable[Outcome], total_signals: int | None = None) -> Sample:
     """The sample that `outcomes`, one of each trade, make. `total_signals` is the number of stored alerts,
     by default the sum of the outcomes' event counts."""
     rows = list(outcomes)
+    completed = [row for row in rows if row.status == COMPLETED and not row.uncertain]
     decided = [
-        (row.exit_time or _END_OF_TIME, row.trade_id, row.realized_r)
-        for row in rows
-        if row.status == COMPLETED and row.realized_r is not None
+        (row.exit_time or _END_OF_TIME, row.trade_id, row.realized_r) for row in completed if row.realized_r is not None
     ]
     results = tuple(result for _, _, result in sorted(decided))
     return Sample(
@@ -84,6 +94,10 @@ def sample(outcomes: Iterable[Outcome], total_signals: int | None = None) -> Sam
         excursions=tuple(row.max_mfe for row in rows if row.max_mfe is not None and row.status in _ENTERED),
         wins=tuple(result for result in results if result > 0),
         losses=tuple(result for result in results if result < 0),
+        points=tuple(
+            row.realized_points for row in completed if row.realized_r is None and row.realized_points is not None
+        ),
+        uncertain=sum(row.uncertain for row in rows),
     )
 
 
@@ -96,13 +110,13 @@ def _mean(values: tuple[Decimal, ...]) -> Decimal | None:
 
 
 def win_rate(of: Sample) -> Decimal | None:
-    """Percent of the decided trades with a result above 0 R; break-even trades count among the decided.
+    """Percent of the decided trades with a result above 0 (in R, else in points); break-even ones are in the base.
 
     The definition of TradingView's "Percent profitable" (Strategy Tester: profitable trades / closed trades).
     """
-    if not of.results:
+    if not _decided(of):
         return None
-    return RATIO.divide(Decimal(100 * len(of.wins)), Decimal(len(of.results)))
+    return RATIO.divide(Decimal(100 * _won(of)), Decimal(_decided(of)))
 
 
 def avg_mfe(of: Sample) -> Decimal | None:
@@ -151,6 +165,18 @@ def max_drawdown_r(of: Sample) -> Decimal | None:
 
 
 def _decided(of: Sample) -> int:
+    return len(of.results) + len(of.points)
+
+
+def _won(of: Sample) -> int:
+    return len(of.wins) + sum(points > 0 for points in of.points)
+
+
+def _lost(of: Sample) -> int:
+    return len(of.losses) + sum(points < 0 for points in of.points)
+
+
+def _measured_in_r(of: Sample) -> int:
     return len(of.results)
 
 
@@ -181,15 +207,16 @@ METRICS: Final = (
     Metric("pending_count", "trades", _with_status(PENDING)),
     Metric("cancelled_count", "trades", _with_status(CANCELLED)),
     Metric("unknown_count", "trades", _with_status(UNKNOWN)),
-    Metric("win_count", "trades", lambda of: len(of.wins)),
-    Metric("loss_count", "trades", lambda of: len(of.losses)),
-    Metric("breakeven_count", "trades", lambda of: len(of.results) - len(of.wins) - len(of.losses)),
+    Metric("uncertain_count", "trades", lambda of: of.uncertain),
+    Metric("win_count", "trades", _won),
+    Metric("loss_count", "trades", _lost),
+    Metric("breakeven_count", "trades", lambda of: _decided(of) - _won(of) - _lost(of)),
     Metric("win_rate", "percent", win_rate, "win_rate_n", _decided),
     Metric("avg_mfe", "R", avg_mfe, "avg_mfe_n", lambda of: len(of.excursions)),
-    Metric("avg_r", "R", avg_r, "avg_r_n", _decided),
-    Metric("expectancy_r", "R", expectancy_r, "expectancy_n", _decided),
-    Metric("profit_factor", "ratio", profit_factor, "profit_factor_n", _decided),
-    Metric("max_drawdown_r", "R", max_drawdown_r, "max_drawdown_n", _decided),
+    Metric("avg_r", "R", avg_r, "avg_r_n", _measured_in_r),
+    Metric("expectancy_r", "R", expectancy_r, "expectancy_n", _measured_in_r),
+    Metric("profit_factor", "ratio", profit_factor, "profit_factor_n", _measured_in_r),
+    Metric("max_drawdown_r", "R", max_drawdown_r, "max_drawdown_n", _measured_in_r),
 )
 
 
@@ -206,3 +233,8 @@ def summarise(outcomes: Iterable[Outcome], total_signals: int | None = None) -> 
         if metric.sample_name is not None and metric.sample_size is not None:
             answer[metric.sample_name] = metric.sample_size(of)
     return answer
+
+
+def mean_of(total: Decimal | None, count: int) -> Decimal | None:
+    """The mean of `count` values with this sum, to 28 significant digits, or None when there are none."""
+    return RATIO.divide(total, Decimal(count)) if total is not None and count else None

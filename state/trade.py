@@ -17,7 +17,7 @@ from state.evidence import Evidence, in_order
 from state.lifecycle import COMPLETED, Life, course
 from state.r_multiple import EXACT, direction_of, realized_r, risk_of
 from state.values import plain, utc
-from state.vocabulary import BE_TRIGGERED, BEARISH, BULLISH
+from state.vocabulary import BE_TRIGGERED, BEARISH, BULLISH, POSITION
 
 T = TypeVar("T")
 
@@ -216,7 +216,8 @@ def fold(events: Iterable[SignalEvent], onto: Trade | None = None) -> Trade:
     on repetition, not on what was folded before (`onto`). No events give an UNKNOWN trade without an id.
     Raises ValueError when the events belong to more than one trade; the content of a body never raises.
     """
-    ordered = in_order((*onto.events, *events) if onto else events)
+    told = (*onto.events, *events) if onto else events
+    ordered = in_order(event for event in told if event.event_type != POSITION)
     life = course(ordered)
     about = _about(life)
     excursions = _excursions(life)

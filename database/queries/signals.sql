@@ -13,7 +13,8 @@ WITH incoming AS MATERIALIZED (
             signal_date DATE, signal_time TIME, targets JSONB, telemetry JSONB, mae NUMERIC, symbol TEXT,
             exchange TEXT, strategy_id TEXT, strategy_name TEXT, timeframe TEXT, exit_reason TEXT,
             payload_version TEXT, legacy_payload JSONB, event_timestamp TIMESTAMPTZ, event_time_source TEXT,
-            received_at TIMESTAMPTZ, event_key TEXT, warnings JSONB, body_hash TEXT, has_own_time BOOLEAN
+            received_at TIMESTAMPTZ, event_key TEXT, warnings JSONB, position JSONB, body_hash TEXT,
+            has_own_time BOOLEAN
         )
 ),
 
@@ -43,7 +44,7 @@ inserted AS (
         target_5r, target_10r, target_20r, current_price, mfe, be_mfe, no_be_mfe, exit_price, final_mfe, session,
         bias, account_size, risk_percent, contracts, risk_amount, signal_date, signal_time, targets, telemetry,
         mae, symbol, exchange, strategy_id, strategy_name, timeframe, exit_reason, payload_version, legacy_payload,
-        event_timestamp, event_time_source, received_at, event_key, warnings
+        event_timestamp, event_time_source, received_at, event_key, warnings, position
     )
     SELECT
         i.trade_id,
@@ -87,7 +88,8 @@ inserted AS (
         i.event_time_source,
         i.received_at,
         i.event_key,
-        i.warnings
+        i.warnings,
+        i.position
     FROM incoming AS i
     LEFT JOIN claimed AS c ON i.trade_id = c.trade_id AND i.body_hash = c.body_hash
     WHERE i.has_own_time OR c.trade_id IS NOT NULL
@@ -99,6 +101,14 @@ inserted AS (
 marked AS (
     INSERT INTO trade_dirty (trade_id)
     SELECT DISTINCT inserted.trade_id
+    FROM inserted
+),
+
+queued AS (
+    INSERT INTO feed_pending (trade_id, event_id)
+    SELECT
+        inserted.trade_id,
+        inserted.id
     FROM inserted
 )
 
@@ -160,8 +170,44 @@ WITH gone AS (
 forgotten AS (
     DELETE FROM signal_window
     WHERE signal_window.trade_id = any(:trade_ids)
+),
+
+unfollowed AS (
+    DELETE FROM feed
+    WHERE feed.trade_id = any(:trade_ids)
+),
+
+unqueued AS (
+    DELETE FROM feed_pending
+    WHERE feed_pending.trade_id = any(:trade_ids)
 )
 
 INSERT INTO trade_dirty (trade_id)
 SELECT ids.trade_id
 FROM unnest(:trade_ids::text []) AS ids (trade_id);
+
+-- name: select_event(event_id)^
+-- One event by its number.
+SELECT *
+FROM automated_signals
+WHERE automated_signals.id = :event_id;
+
+-- name: select_telemetry(schema_version, contains, before_time, before_id, limit)
+-- Stored telemetry, newest first, by schema and by what it contains (which the GIN index answers).
+SELECT *
+FROM automated_signals AS s
+WHERE
+    s.telemetry IS NOT NULL
+    AND (
+        :schema_version::text IS NULL
+        OR coalesce(s.telemetry ->> 'schema_version', s.telemetry #>> '{attributes,schema_version}') = :schema_version
+    )
+    AND (:contains::jsonb IS NULL OR s.telemetry @> :contains::jsonb)
+    AND (:before_time::timestamptz IS NULL OR (s.received_at, s.id) < (:before_time, :before_id::bigint))
+ORDER BY s.received_at DESC, s.id DESC
+LIMIT :limit;
+
+-- name: count_events()$
+-- How many events are stored.
+SELECT count(*)
+FROM automated_signals;

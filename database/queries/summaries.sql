@@ -1,15 +1,40 @@
--- name: adopt_older_rows()
--- Rows that older code inserted beside us get their lasting key and are marked for the next fold.
+-- name: select_older_rows(limit)
+-- Rows that older code inserted beside us, whole: their best time may stand in columns that only it knows.
+SELECT
+    s.trade_id,
+    s.id,
+    to_jsonb(s.*) AS whole
+FROM automated_signals AS s
+WHERE s.event_key LIKE 'row-%%'
+LIMIT :limit;
+
+-- name: adopt_older_rows(rows)
+-- Gives them their lasting key and their time; a row that somebody else adopted meanwhile is left alone.
 WITH adopted AS (
-    UPDATE automated_signals
-    SET event_key = 'legacy-' || automated_signals.id
-    WHERE automated_signals.event_key LIKE 'row-%%'
-    RETURNING automated_signals.trade_id
+    UPDATE automated_signals AS s
+    SET
+        event_key = 'legacy-' || s.id,
+        event_timestamp = coalesce(r.event_timestamp, s.event_timestamp),
+        event_time_source = coalesce(r.event_time_source, s.event_time_source)
+    FROM
+        jsonb_to_recordset(:rows::jsonb)
+            AS r (trade_id TEXT, id BIGINT, event_timestamp TIMESTAMPTZ, event_time_source TEXT)
+    WHERE s.trade_id = r.trade_id AND s.id = r.id AND s.event_key LIKE 'row-%%'
+    RETURNING s.trade_id, s.id
+),
+
+marked AS (
+    INSERT INTO trade_dirty (trade_id)
+    SELECT DISTINCT adopted.trade_id
+    FROM adopted
 )
 
-INSERT INTO trade_dirty (trade_id)
-SELECT DISTINCT adopted.trade_id
+INSERT INTO feed_pending (trade_id, event_id)
+SELECT
+    adopted.trade_id,
+    adopted.id
 FROM adopted
+ON CONFLICT DO NOTHING
 RETURNING 1;
 
 -- name: select_dirty(limit)
@@ -44,7 +69,8 @@ WITH incoming AS MATERIALIZED (
             stream_id TEXT, trade_id TEXT, status TEXT, direction TEXT, symbol TEXT, strategy_id TEXT,
             strategy TEXT, timeframe TEXT, session TEXT, trade_time TIMESTAMPTZ, entry_time TIMESTAMPTZ,
             exit_time TIMESTAMPTZ, last_event_time TIMESTAMPTZ, realized_r NUMERIC, max_mfe NUMERIC,
-            be_mfe NUMERIC, no_be_mfe NUMERIC, mae NUMERIC, event_count BIGINT, anomalies TEXT [], trade JSON
+            be_mfe NUMERIC, no_be_mfe NUMERIC, mae NUMERIC, event_count BIGINT, anomalies TEXT [], trade JSON,
+            realized_points NUMERIC, uncertain BOOLEAN
         )
 ),
 
@@ -62,7 +88,7 @@ stale AS (
 INSERT INTO trade_summary (
     stream_id, trade_id, status, direction, symbol, strategy_id, strategy, timeframe, session, trade_time,
     entry_time, exit_time, last_event_time, realized_r, max_mfe, be_mfe, no_be_mfe, mae, event_count, anomalies,
-    trade
+    trade, realized_points, uncertain
 )
 SELECT
     i.stream_id,
@@ -85,7 +111,9 @@ SELECT
     i.mae,
     i.event_count,
     i.anomalies,
-    i.trade
+    i.trade,
+    i.realized_points,
+    i.uncertain
 FROM incoming AS i
 ON CONFLICT (stream_id, trade_id) DO UPDATE SET
     status = excluded.status,
@@ -106,7 +134,43 @@ ON CONFLICT (stream_id, trade_id) DO UPDATE SET
     mae = excluded.mae,
     event_count = excluded.event_count,
     anomalies = excluded.anomalies,
-    trade = excluded.trade;
+    trade = excluded.trade,
+    realized_points = excluded.realized_points,
+    uncertain = excluded.uncertain;
+
+-- name: delete_gaps(stream_ids)!
+-- The gaps of streams that are folded again.
+DELETE FROM position_gap
+WHERE position_gap.stream_id = any(:stream_ids);
+
+-- name: insert_gaps(rows)!
+-- The gaps that the fold found.
+INSERT INTO position_gap (stream_id, gap_id, after_time, before_time, expected, found)
+SELECT
+    r.stream_id,
+    r.gap_id,
+    r.after_time,
+    r.before_time,
+    r.expected,
+    r.found
+FROM
+    jsonb_to_recordset(:rows::jsonb) AS r (
+        stream_id TEXT, gap_id TEXT, after_time TIMESTAMPTZ, before_time TIMESTAMPTZ, expected JSONB, found JSONB
+    );
+
+-- name: select_gaps(before_time, before_id, limit)
+-- Alerts that never came, newest first.
+SELECT
+    g.stream_id,
+    g.gap_id,
+    g.after_time,
+    g.before_time,
+    g.expected,
+    g.found
+FROM position_gap AS g
+WHERE :before_time::timestamptz IS NULL OR (g.before_time, g.gap_id) < (:before_time, :before_id::text)
+ORDER BY g.before_time DESC, g.gap_id DESC
+LIMIT :limit;
 
 -- name: delete_dirty_rows(trade_ids, seqs)!
 -- Removes the marks that this fold has dealt with; marks made since then stay.
@@ -141,7 +205,9 @@ SELECT
     t.realized_r,
     t.max_mfe,
     t.exit_time,
-    t.event_count
+    t.event_count,
+    t.realized_points,
+    t.uncertain
 FROM trade_summary AS t
 WHERE
     (:status::text [] IS NULL OR t.status = any(:status))
@@ -151,3 +217,114 @@ WHERE
     AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
     AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
     AND (:until::timestamptz IS NULL OR t.trade_time < :until);
+
+-- name: select_hours(status, direction, session, symbol, strategy, since, until)
+-- How many trades began in each hour of New York's clock.
+SELECT
+    extract(HOUR FROM t.trade_time AT TIME ZONE 'America/New_York')::int AS hour,
+    count(*) AS trades
+FROM trade_summary AS t
+WHERE
+    (:status::text [] IS NULL OR t.status = any(:status))
+    AND (:direction::text IS NULL OR t.direction = :direction)
+    AND (:session::text IS NULL OR t.session = :session)
+    AND (:symbol::text IS NULL OR t.symbol = :symbol)
+    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
+    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
+    AND (:until::timestamptz IS NULL OR t.trade_time < :until)
+GROUP BY 1
+ORDER BY 1;
+
+-- name: select_sessions(status, direction, session, symbol, strategy, since, until)
+-- Sums per session; the quotients are taken where formulas live.
+SELECT
+    t.session,
+    count(*) AS trades,
+    sum(t.max_mfe) AS mfe_sum,
+    count(t.max_mfe) AS mfe_n,
+    sum(t.realized_r) AS r_sum,
+    count(t.realized_r) AS r_n
+FROM trade_summary AS t
+WHERE
+    (:status::text [] IS NULL OR t.status = any(:status))
+    AND (:direction::text IS NULL OR t.direction = :direction)
+    AND (:session::text IS NULL OR t.session = :session)
+    AND (:symbol::text IS NULL OR t.symbol = :symbol)
+    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
+    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
+    AND (:until::timestamptz IS NULL OR t.trade_time < :until)
+GROUP BY t.session
+ORDER BY t.session;
+
+-- name: select_days(status, direction, session, symbol, strategy, since, until)
+-- Sums per New York day, oldest first.
+SELECT
+    (t.trade_time AT TIME ZONE 'America/New_York')::date AS day,
+    count(*) AS trades,
+    sum(t.be_mfe) AS be_sum,
+    count(t.be_mfe) AS be_n,
+    sum(t.no_be_mfe) AS no_be_sum,
+    count(t.no_be_mfe) AS no_be_n,
+    sum(t.max_mfe) AS max_sum,
+    count(t.max_mfe) AS max_n,
+    sum(t.realized_r) AS total_r
+FROM trade_summary AS t
+WHERE
+    (:status::text [] IS NULL OR t.status = any(:status))
+    AND (:direction::text IS NULL OR t.direction = :direction)
+    AND (:session::text IS NULL OR t.session = :session)
+    AND (:symbol::text IS NULL OR t.symbol = :symbol)
+    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
+    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
+    AND (:until::timestamptz IS NULL OR t.trade_time < :until)
+GROUP BY 1
+ORDER BY 1;
+
+-- name: select_integrity(limit)
+-- The newest trades with what the integrity report asks of each.
+SELECT
+    t.trade_id,
+    t.anomalies,
+    t.entry_time IS NULL AS no_entry
+FROM trade_summary AS t
+ORDER BY t.trade_time DESC, t.trade_id DESC
+LIMIT :limit;
+
+-- name: mark_all_dirty()!
+-- Everything is folded again at the next read.
+INSERT INTO trade_dirty (trade_id)
+SELECT DISTINCT s.trade_id
+FROM automated_signals AS s;
+
+-- name: select_streams(after, limit)
+-- Streams in order of id, to be walked in pages.
+SELECT DISTINCT s.trade_id
+FROM automated_signals AS s
+WHERE s.trade_id > :after
+ORDER BY s.trade_id
+LIMIT :limit;
+
+-- name: select_summaries_of(stream_ids)
+-- What the summary table holds of some streams.
+SELECT
+    t.stream_id,
+    t.trade_id,
+    t.trade
+FROM trade_summary AS t
+WHERE t.stream_id = any(:stream_ids);
+
+-- name: count_trades()$
+-- How many trades there are.
+SELECT count(*)
+FROM trade_summary;
+
+-- name: count_streams()$
+-- How much there is to walk.
+SELECT count(DISTINCT s.trade_id)
+FROM automated_signals AS s;
+
+-- name: select_orphans()
+-- Summaries of which no event is left.
+SELECT DISTINCT t.stream_id
+FROM trade_summary AS t
+WHERE NOT EXISTS (SELECT 1 FROM automated_signals AS s WHERE s.trade_id = t.stream_id);

@@ -12,6 +12,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from database.driver import DeadlineExceeded, deadline
 from errors import Invalid, NotJson, TimedOut, TooLarge, UnsupportedMedia
+from handlers.payloads import pinetext
 from state import jsontext
 
 BODY_LIMIT: Final = 64 * 1024
@@ -127,6 +128,18 @@ def json_object(
     if not isinstance(value, Mapping):
         raise NotJson(f"No JSON payload: an object is needed, this is {_kind(value)}.")
     return dict(value)
+
+
+def alert_object(body: bytes) -> dict[str, Any]:
+    """The object of an alert: a JSON object, or a dialect's line of text as the object that stands for it.
+
+    Raises NotJson (400), or Invalid (422) when the JSON goes past a limit.
+    """
+    if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        line = pinetext.as_object(body.decode("utf-8-sig", "replace"))
+        if line is not None:
+            return line
+    return json_object(body)
 
 
 def _kind(value: Any) -> str:

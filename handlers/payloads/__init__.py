@@ -3,7 +3,19 @@
 from typing import Final
 
 from errors import Detail, Invalid, UnsupportedSchema
-from handlers.payloads import batch, direct, indicator, strategy, telemetry_v1, telemetry_wrapped
+from handlers.payloads import (
+    batch,
+    direct,
+    indicator,
+    order,
+    order_nested,
+    pineconnector,
+    strategy,
+    telemetry_v1,
+    telemetry_wrapped,
+    threecommas,
+    traderspost,
+)
 from handlers.payloads.findings import shown
 from handlers.payloads.reading import Body, Context, Reading, Refused, Version
 from handlers.payloads.schema import major, sent_schemas
@@ -17,6 +29,11 @@ VERSIONS: Final[tuple[Version, ...]] = (
     strategy.VERSION,
     indicator.VERSION,
     direct.VERSION,
+    pineconnector.VERSION,
+    threecommas.VERSION,
+    order_nested.VERSION,
+    traderspost.VERSION,
+    order.VERSION,
 )
 
 

@@ -9,7 +9,7 @@ from errors import Invalid
 from state.event import SignalEvent
 
 Body = Mapping[str, Any]
-Style = Literal["telemetry", "legacy", "batch"]
+Style = Literal["telemetry", "legacy", "batch", "position"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,24 +46,24 @@ class _Unreadable(ValueError):
         self.code = code
 
 
-def read_moment(fields: Fields, naive_zone: str, received_at: datetime) -> Moment:
+def read_moment(fields: Fields, naive_zone: str, received_at: datetime, names: tuple[str, ...] = NAMES) -> Moment:
     """The time of the event; the time of receipt when the alert has none of its own.
 
-    The first of `NAMES` that was sent decides; `date` with a clock `time` is New York's wall clock.
+    The first of `names` that was sent decides; `date` with a clock `time` is New York's wall clock.
     Faults: UNREADABLE_TIME, TIME_OUT_OF_RANGE (outside the years 2000-2100).
     """
     for layer in fields.layers:
-        moment = _read_layer(layer, naive_zone, fields.findings)
+        moment = _read_layer(layer, naive_zone, fields.findings, names)
         if moment is not None:
             return moment
     return Moment(received_at, RECEIVED)
 
 
-def _read_layer(layer: Layer, naive_zone: str, findings: Findings) -> Moment | None:
+def _read_layer(layer: Layer, naive_zone: str, findings: Findings, names: tuple[str, ...]) -> Moment | None:
     values, prefix = layer
     name = ""
     try:
-        for name in (*NAMES, "date"):
+        for name in (*names, "date"):
             value = values.get(name)
             if value is None:
                 continue

@@ -11,7 +11,7 @@ from tests.state.builders import OPENING, at, entry, event, trade
 
 COUNTS = {
     "total_signals", "unique_trades", "active_count", "completed_count", "pending_count", "cancelled_count",
-    "unknown_count", "win_count", "loss_count", "breakeven_count",
+    "unknown_count", "uncertain_count", "win_count", "loss_count", "breakeven_count",
 }  # fmt: skip
 RATES = {
     "win_rate": "win_rate_n",
@@ -152,3 +152,15 @@ def test_fifty_thousand_trades_are_quick() -> None:
         assert summarise(rows)["win_rate_n"] == 50_000
         spent.append(time.process_time() - began)
     assert min(spent) < 0.5
+
+
+def test_points_decide_where_no_r_is_told_and_uncertain_trades_decide_nothing() -> None:
+    def position(trade_id: str, points: str | None, uncertain: bool = False) -> Outcome:
+        told = None if points is None else Decimal(points)
+        return Outcome(trade_id, "COMPLETED", realized_points=told, uncertain=uncertain)
+
+    rows = [position("a", "12.5"), position("b", "-3"), position("c", "0"), position("d", "99", True), done("2")]
+    found = summarise(rows)
+    assert (found["win_count"], found["loss_count"], found["breakeven_count"], found["uncertain_count"]) == (2, 1, 1, 1)
+    assert (found["completed_count"], found["win_rate"], found["win_rate_n"]) == (5, 50, 4)
+    assert (found["avg_r"], found["avg_r_n"]) == (2, 1)

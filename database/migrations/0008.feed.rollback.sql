@@ -1,0 +1,3 @@
+DROP TABLE feed;
+
+DROP TABLE feed_pending;

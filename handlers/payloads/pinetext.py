@@ -1,0 +1,48 @@
+"""PineConnector's line of text, `ID,command,SYMBOL,key=value,...`, as an object that can be stored.
+
+The object has one field, FIELD, with the line as it was sent but for its ID and its secret.
+"""
+
+import re
+from typing import Any, Final
+
+FIELD: Final = "pineconnector"
+
+#: Commas part the line, but not inside quotes.
+_PIECE: Final = re.compile(r'(?:[^,"]|"[^"]*"?)+')
+_LINE: Final = re.compile(r"\s*[A-Za-z0-9_*-]{1,64}\s*,\s*[A-Za-z]{2,40}\s*,\s*[^,={}\s]{1,100}\s*(?:,[^\r\n]*)?\s*")
+_COMMAND: Final = re.compile(r"(?:buy|sell|long|short|close|cancel|new)[a-z]{0,40}")
+_SECRET_NAMES: Final = frozenset({"secret", "passphrase", "password", "token", "key", "apikey"})
+
+
+def pieces(line: str) -> list[str]:
+    """The parts of a line, without blanks around them; empty ones are left out."""
+    return [piece.strip() for piece in _PIECE.findall(line) if piece.strip()]
+
+
+def pair(piece: str) -> tuple[str, str] | None:
+    """Name (lower case) and value (without quotes) of key=value, or None."""
+    name, sign, value = piece.partition("=")
+    return (name.strip().lower(), value.strip().strip('"').strip()) if sign else None
+
+
+def is_command(piece: str) -> bool:
+    """Whether a part is the command of a line."""
+    return _COMMAND.fullmatch(piece.strip().lower()) is not None
+
+
+def without_credentials(line: str) -> str:
+    """The line without what stands before its command (the ID), and without its secret."""
+    parts = pieces(line)
+    start = next((place for place, piece in enumerate(parts[:2]) if is_command(piece)), 1 if len(parts) > 2 else 0)
+    kept = [piece for piece in parts[start:] if (named := pair(piece)) is None or named[0] not in _SECRET_NAMES]
+    return ",".join(kept)
+
+
+def as_object(text: str) -> dict[str, Any] | None:
+    """The object of a line, its secret beside it as a body's `secret`; None when the text is no such line."""
+    if _LINE.fullmatch(text) is None:
+        return None
+    named = dict(found for piece in pieces(text) if (found := pair(piece)) is not None)
+    offered = {"secret": named["secret"]} if "secret" in named else {}
+    return {FIELD: text.strip(), **offered}
