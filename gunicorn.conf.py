@@ -23,10 +23,10 @@ from typing import Any, NoReturn
 
 # Pure libraries that each worker imports: read once here, so that the successor of a killed worker serves sooner.
 # They neither connect to anything nor keep threads; the product itself is imported after gevent's patches.
+# Never prometheus_client: at its import it looks for the folder that on_starting makes, and without it counts alone.
 import aiosql  # noqa: F401
 import flask_smorest  # noqa: F401
 import gevent
-import prometheus_client  # noqa: F401
 import structlog  # noqa: F401
 from gunicorn import util
 from gunicorn.workers.ggevent import GeventWorker

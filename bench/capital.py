@@ -44,10 +44,14 @@ def serve(url: str, port: int, data: Path) -> subprocess.Popen[bytes]:
     server = subprocess.Popen([sys.executable, "web_server.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return server
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return server
         except OSError:
             time.sleep(0.1)
+        finally:
+            connection.close()
 
 
 def deposit(port: int, until: float, took: list[float]) -> None:

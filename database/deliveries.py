@@ -27,7 +27,7 @@ def begin_attempt(pool: Pool, targets: Sequence[str]) -> tuple[str, int, Notice]
     return row.target, row.attempts, Notice(row.id, row.kind, row.fact, row.title, row.detail, row.created_at)
 
 
-def mark_delivered(pool: Pool, notice_id: int, target: str, status_code: int) -> None:
+def mark_delivered(pool: Pool, notice_id: int, target: str, status_code: int | None) -> None:
     """The receiver took the notice."""
     with pool.transaction() as connection:
         QUERIES.notices.mark_delivered(connection, notice_id=notice_id, target=target, status_code=status_code)

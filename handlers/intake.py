@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from database import intake
 from errors import AlertbookError, DatabaseError, Unavailable
 from handlers.blueprint import Blueprint
+from handlers.middleware import metrics
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
 from handlers.queries import Instant, RowPageQuery, cursor
@@ -174,11 +175,12 @@ def _stored_samples(found: dict[str, Any]) -> list[Sample]:
 @blueprint.get("/metrics")
 @access(Role.READ)
 def show_metrics() -> Response:
-    """The numbers of intake in Prometheus' text format."""
+    """The numbers of intake and of all requests, in Prometheus' text format."""
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
     for name, labels, value in samples():
         if name not in gauges:
             gauges[name] = Gauge(name, _PLAIN_METRICS[name], list(labels), registry=registry)
         (gauges[name].labels(**labels) if labels else gauges[name]).set(value)
-    return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+    text = generate_latest(registry) + metrics.exposition()
+    return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")

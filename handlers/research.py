@@ -81,7 +81,7 @@ def list_sources(query: dict[str, Any]) -> Response:
 @blueprint.arguments(SourceIn, location="json")
 def add_source(body: dict[str, Any]) -> Response:
     """Add a source. Idempotency: each request is a source of its own."""
-    return answer({"ok": True, **research.insert_source(services().pool, **body)._asdict()}, 201)
+    return answer({"ok": True, **research.insert_source(services().pool, **body)._asdict()})
 
 
 @blueprint.get("/api/research/sources/<int:source_id>")

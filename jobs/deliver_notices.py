@@ -40,6 +40,8 @@ class Deliverer:
         self._targets: Mapping[str, Target] = {target.name: target for target in map(notices.target, urls)}
         self._secret = secret
         self._send_seconds = send_seconds
+        #: what a receiver has taken while the database could not be told
+        self._taken: set[tuple[int, str]] = set()
 
     def deliver_due(self, holder: str | None = None, over: threading.Event | None = None) -> dict[str, int]:
         """Deliver all that is due and return how many were delivered and failed.
@@ -62,11 +64,12 @@ class Deliverer:
         return done
 
     def _attempt(self, target: Target, attempts: int, notice: Notice) -> bool:
+        if (notice.id, target.name) in self._taken:
+            return self._note_taken(target, notice, None)
         body = notices.message(target.form, notice)
         sent = post(target.url, body, self._headers(target, notice, body), deadline=self._send_seconds)
         if sent.taken:
-            deliveries.mark_delivered(self._pool, notice.id, target.name, sent.status or 0)
-            return True
+            return self._note_taken(target, notice, sent.status)
         wait = min(max(notices.wait_after(attempts), sent.retry_after), LONGEST_WAIT)
         log.warning("notice_not_delivered", notice=notice.id, target=target.name, attempt=attempts, error=sent.error)
         deliveries.mark_failed(
@@ -79,6 +82,13 @@ class Deliverer:
             wait=wait,
         )
         return False
+
+    def _note_taken(self, target: Target, notice: Notice, status: int | None) -> bool:
+        """Note a delivery. When the database is away just then, its next attempt is this note alone."""
+        self._taken.add((notice.id, target.name))
+        deliveries.mark_delivered(self._pool, notice.id, target.name, status)
+        self._taken.discard((notice.id, target.name))
+        return True
 
     def _headers(self, target: Target, notice: Notice, body: str) -> dict[str, str]:
         if target.form != notices.GENERIC:

@@ -44,7 +44,11 @@ RETURNING d.target, d.attempts, n.id, n.kind, n.fact, n.title, n.detail, n.creat
 -- name: mark_delivered(notice_id, target, status_code)!
 -- The receiver took it: never again.
 UPDATE notice_delivery
-SET status = 'delivered', delivered_at = clock_timestamp(), last_status = :status_code, last_error = NULL
+SET
+    status = 'delivered',
+    delivered_at = clock_timestamp(),
+    last_status = coalesce(:status_code, last_status),
+    last_error = NULL
 WHERE notice_id = :notice_id AND target = :target;
 
 -- name: mark_failed(notice_id, target, status_code, error, wait_seconds, status)!

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from database.notices import insert_notice
 from database.pool import Pool
+from errors import Unavailable
 from jobs import deliver_notices, running
 from jobs.deliver_notices import Deliverer
 from settings import Settings, load
@@ -150,6 +151,25 @@ def test_a_worker_that_was_killed_while_sending_leaves_it_to_the_next(
     assert works.deliver_due() == {"delivered": 0, "failed": 0}
     make_due(database_url)
     assert works.deliver_due() == {"delivered": 1, "failed": 0}
+
+
+def test_taken_while_the_database_is_away_is_not_sent_again(
+    pool: Pool, receiver: Receiver, client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from database import deliveries
+
+    def away(*args: Any) -> None:
+        raise Unavailable("the database is away")
+
+    tell(pool)
+    works = deliverer(pool, receiver.url)
+    with monkeypatch.context() as patched, pytest.raises(Unavailable):
+        patched.setattr(deliveries, "mark_delivered", away)
+        works.deliver_due()
+    make_due(database_url)
+    assert works.deliver_due() == {"delivered": 1, "failed": 0}
+    assert receiver.taken == ["notice_1"]
+    assert shown(client)[0]["status"] == "delivered"
 
 
 def test_several_processes_deliver_each_fact_once(pool: Pool, receiver: Receiver, database_url: str) -> None:

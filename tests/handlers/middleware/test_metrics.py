@@ -39,6 +39,13 @@ def test_a_request_is_counted_with_its_status(client: FlaskClient) -> None:
     assert after.errors_total == before.errors_total
 
 
+def test_prometheus_gets_requests_by_route(client: FlaskClient) -> None:
+    client.get("/healthz")
+    text = client.get("/metrics").get_data(as_text=True)
+    assert 'alertbook_requests_total{method="GET",route="/healthz",status="200"}' in text
+    assert 'alertbook_request_seconds_bucket{le="+Inf",route="/healthz"}' in text
+
+
 def test_no_observations_have_no_quantile() -> None:
     assert quantile_ms([], 0.5) is None
     assert quantile_ms([(0.1, 0.0), (float("inf"), 0.0)], 0.5) is None
