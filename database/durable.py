@@ -90,7 +90,8 @@ class DurableStore:
                 "peer": delivery.peer,
                 "replay_of": delivery.replay_of,
                 "rows": [from_event(event) for event in events],
-            }
+            },
+            ascii_only=True,
         )
         left = max(0.2, until - time.monotonic())
         self._spool.put(spools.EVENTS, delivery.received_at, content, timeout=left)

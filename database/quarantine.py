@@ -29,15 +29,15 @@ class Held:
 
     def spooled(self) -> str:
         """As JSON text for the spool."""
-        return jsontext.dump({**self._columns(), "raw": base64.b64encode(self.raw).decode()})
+        return jsontext.dump({"row": self._row(), "raw": base64.b64encode(self.raw).decode()})
 
-    def _columns(self) -> dict[str, Any]:
+    def _row(self) -> dict[str, Any]:
         return {
             "received_at": self.received_at,
             "peer": self.peer,
             "reason": self.reason,
-            "message": self.message,
-            "details": jsontext.dump([detail.as_dict() for detail in self.details]),
+            "message": _storable(self.message),
+            "details": [{name: _storable(text) for name, text in detail.as_dict().items()} for detail in self.details],
             "payload_version": self.payload_version,
             "parser_version": self.parser_version,
         }
@@ -45,9 +45,14 @@ class Held:
     def insert(self, connection: Connection, *, per_peer: int, total: int) -> int | None:
         """Keep it, within the caller's transaction; None when its peer or everybody has too many waiting."""
         row_id: int | None = QUERIES.intake.insert_quarantine(
-            connection, **self._columns(), raw=self.raw, per_peer=per_peer, total=total
+            connection, row=jsontext.dump(self._row()), raw=self.raw, per_peer=per_peer, total=total
         )
         return row_id
+
+
+def _storable(text: str) -> str:
+    """What is said about a body may quote it, and no text column holds a NUL or half a character."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 #: What was accepted into the spool is kept whatever waits already.
@@ -56,8 +61,13 @@ _NO_CAP = 2**62
 
 def insert_spooled(connection: Connection, content: Mapping[str, Any]) -> None:
     """Keep a body that had to wait in the spool."""
-    columns = {**content, "raw": base64.b64decode(content["raw"])}
-    QUERIES.intake.insert_quarantine(connection, **columns, per_peer=_NO_CAP, total=_NO_CAP)
+    QUERIES.intake.insert_quarantine(
+        connection,
+        row=jsontext.dump(content["row"]),
+        raw=base64.b64decode(content["raw"]),
+        per_peer=_NO_CAP,
+        total=_NO_CAP,
+    )
 
 
 def insert_poison(connection: Connection, content: str, error: AlertbookError) -> None:

@@ -28,23 +28,28 @@ FROM unnest(:hours::timestamptz [], :kinds::text [], :counts::bigint []) AS c (h
 ORDER BY c.hour, c.kind
 ON CONFLICT (hour, kind) DO UPDATE SET deliveries = i.deliveries + excluded.deliveries;
 
--- name: insert_quarantine(received_at, peer, raw, reason, message, details, payload_version, parser_version, per_peer, total)$
+-- name: insert_quarantine(row, raw, per_peer, total)$
 -- Keeps a body unless its peer, or everybody together, has too many waiting already. A delivery that went to the
 -- spool because its first insert's answer was lost is kept once.
 INSERT INTO quarantine (received_at, peer, raw, reason, message, details, payload_version, parser_version)
 SELECT
-    :received_at,
-    :peer,
-    :raw,
-    :reason,
-    :message,
-    :details::jsonb,
-    :payload_version,
-    :parser_version
+    r.received_at,
+    r.peer,
+    :raw::bytea AS raw,
+    r.reason,
+    r.message,
+    r.details,
+    r.payload_version,
+    r.parser_version
+FROM
+    jsonb_to_record(:row::jsonb) AS r (
+        received_at TIMESTAMPTZ, peer TEXT, reason TEXT, message TEXT, details JSONB, payload_version TEXT,
+        parser_version TEXT
+    )
 WHERE
     (SELECT count(*) FROM quarantine AS q WHERE q.state = 'waiting') < :total
-    AND (SELECT count(*) FROM quarantine AS q WHERE q.state = 'waiting' AND q.peer = :peer) < :per_peer
-    AND NOT EXISTS (SELECT 1 FROM quarantine AS q WHERE q.received_at = :received_at AND q.raw = :raw)
+    AND (SELECT count(*) FROM quarantine AS q WHERE q.state = 'waiting' AND q.peer = r.peer) < :per_peer
+    AND NOT EXISTS (SELECT 1 FROM quarantine AS q WHERE q.received_at = r.received_at AND q.raw = :raw::bytea)
 RETURNING id;
 
 -- name: select_quarantine(state, reason, version, since, until, before_time, before_id, limit)
@@ -119,9 +124,10 @@ WHERE quarantine.id = :quarantine_id;
 -- One more wrong key from an address; the minute begins with the first one.
 INSERT INTO auth_failure AS a (address, since, failures)
 VALUES (:address, clock_timestamp(), 1)
-ON CONFLICT (address) DO UPDATE SET
-    failures = CASE WHEN a.since > clock_timestamp() - INTERVAL '1 minute' THEN a.failures + 1 ELSE 1 END,
-    since = CASE WHEN a.since > clock_timestamp() - INTERVAL '1 minute' THEN a.since ELSE clock_timestamp() END
+ON CONFLICT (address) DO UPDATE
+    SET
+        failures = CASE WHEN a.since > clock_timestamp() - INTERVAL '1 minute' THEN a.failures + 1 ELSE 1 END,
+        since = CASE WHEN a.since > clock_timestamp() - INTERVAL '1 minute' THEN a.since ELSE clock_timestamp() END
 RETURNING
     a.failures,
     ceil(extract(EPOCH FROM a.since + INTERVAL '1 minute' - clock_timestamp()))::integer AS seconds_left;
@@ -152,7 +158,8 @@ deliveries AS (
                     FROM failed AS f
                     WHERE
                         f.body_hash = split_part(s.event_key, '@', 1)
-                        AND s.received_at BETWEEN f.received_at + INTERVAL '4 seconds' AND f.received_at + INTERVAL '20 seconds'
+                        AND s.received_at >= f.received_at + INTERVAL '4 seconds'
+                        AND s.received_at <= f.received_at + INTERVAL '20 seconds'
                 )
                 THEN 'resend'
             ELSE 'first'
@@ -170,7 +177,8 @@ deliveries AS (
                     FROM failed AS f
                     WHERE
                         f.body_hash = r.body_hash
-                        AND r.received_at BETWEEN f.received_at + INTERVAL '4 seconds' AND f.received_at + INTERVAL '20 seconds'
+                        AND r.received_at >= f.received_at + INTERVAL '4 seconds'
+                        AND r.received_at <= f.received_at + INTERVAL '20 seconds'
                 )
                 THEN 'resend'
             ELSE r.kind
@@ -203,10 +211,11 @@ ORDER BY 1, 2;
 -- name: select_latencies(since)^
 -- Milliseconds from the alert's own time to receipt, and from receipt to the row in the database.
 SELECT
-    percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY l.own_ms) FILTER (WHERE l.own_ms IS NOT NULL) AS to_receipt,
     count(l.own_ms) AS to_receipt_n,
-    percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY l.commit_ms) AS to_commit,
-    count(l.commit_ms) AS to_commit_n
+    count(l.commit_ms) AS to_commit_n,
+    -- alerts without a time of their own have no own_ms, and percentile_cont leaves nulls out
+    percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY l.own_ms) AS to_receipt,
+    percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY l.commit_ms) AS to_commit
 FROM (
     SELECT
         CASE
@@ -238,24 +247,32 @@ ORDER BY 1;
 
 -- name: select_cadence(since, each)
 -- The newest times of receipt of each strategy on each symbol, which show its own rhythm.
-SELECT
-    c.strategy,
-    c.symbol,
-    array_agg(c.received_at ORDER BY c.received_at) AS times
-FROM (
+WITH named AS (
     SELECT
-        coalesce(s.strategy_id, s.strategy_name, '(none)') AS strategy,
         s.symbol,
         s.received_at,
-        row_number() OVER (
-            PARTITION BY coalesce(s.strategy_id, s.strategy_name, '(none)'), s.symbol ORDER BY s.received_at DESC
-        ) AS place
+        coalesce(s.strategy_id, s.strategy_name, '(none)') AS strategy
     FROM automated_signals AS s
     WHERE s.received_at >= :since
-) AS c
-WHERE c.place <= :each
-GROUP BY c.strategy, c.symbol
-ORDER BY c.strategy, c.symbol;
+),
+
+placed AS (
+    SELECT
+        n.strategy,
+        n.symbol,
+        n.received_at,
+        row_number() OVER (PARTITION BY n.strategy, n.symbol ORDER BY n.received_at DESC) AS place
+    FROM named AS n
+)
+
+SELECT
+    p.strategy,
+    p.symbol,
+    array_agg(p.received_at ORDER BY p.received_at) AS times
+FROM placed AS p
+WHERE p.place <= :each
+GROUP BY p.strategy, p.symbol
+ORDER BY p.strategy, p.symbol;
 
 -- name: select_receipts(kind, since, before_time, before_id, limit)
 -- A page of what did not become a new event, newest first.
