@@ -3,6 +3,7 @@
 Made up and always the same, except that it ends today. Refuses a database that holds anything.
 """
 
+import json
 import os
 import random
 import sys
@@ -15,7 +16,6 @@ import click
 from flask import Flask
 
 from database import analysis, migrate
-from database.durable import Written
 from database.embedded import EmbeddedPostgres
 from database.quarantine import Held
 from database.receipts import Delivery, insert_repeats
@@ -108,7 +108,7 @@ def trade_alerts(
     digits = 5 if price < 10 else 2
 
     def at_r(r: float) -> float:
-        return round(entry + sign * risk * r, digits)
+        return float(round(entry + sign * risk * r, digits))
 
     def alert(kind: str, at: datetime, **more: Any) -> tuple[datetime, dict[str, Any]]:
         stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -121,16 +121,18 @@ def trade_alerts(
         setup={"setup_family": family, "setup_variant": variant},
     )  # fmt: skip
     r = best = worst = 0.0
-    protected: float | None = None
+    protected, stopped_at, exits_at_entry = False, None, name != "LIQUIDITY_SWEEP"
     for bar in range(1, 60):
         r += chance.gauss(trend, 0.28)
         best, worst = max(best, r), min(worst, r)
         at = start + bar * BAR
-        legs = {"be_mfe": round(protected if protected is not None and r <= 0 else best, 2), "no_be_mfe": round(best, 2)}
-        if protected is None and best >= 1:
-            protected = best
+        if stopped_at is None and protected and r <= 0:
+            stopped_at = best
+        legs = {"be_mfe": round(best if stopped_at is None else stopped_at, 2), "no_be_mfe": round(best, 2)}
+        if not protected and best >= 1:
+            protected = True
             yield alert("BE_TRIGGERED", at, **legs)
-        ended = _ended(r, best, protected, targets, bar)
+        ended = _ended(r, best, protected and exits_at_entry, targets, bar)
         told = {**legs, "mae_global_R": round(worst, 2)}
         if ended:
             kind, at_exit = ended
@@ -140,12 +142,10 @@ def trade_alerts(
             yield alert("MFE_UPDATE", at, current_price=at_r(r), **told)
 
 
-def _ended(
-    r: float, best: float, protected: float | None, targets: tuple[int, ...], bar: int
-) -> tuple[str, float] | None:
+def _ended(r: float, best: float, protected: bool, targets: tuple[int, ...], bar: int) -> tuple[str, float] | None:
     if best >= targets[-1]:
         return "EXIT_TAKE_PROFIT", float(targets[-1])
-    if protected is not None and r <= 0:
+    if protected and r <= 0:
         return "EXIT_BREAK_EVEN", 0.0
     if r <= -1:
         return "EXIT_STOP_LOSS", -1.0
@@ -178,20 +178,18 @@ def store(due: list[tuple[datetime, dict[str, Any]]], now: datetime) -> None:
     events: list[tuple[SignalEvent, Delivery]] = []
     for at, body in due:
         received = min(now, at + timedelta(milliseconds=round(400 + chance.expovariate(1 / 700))))
-        reading = payloads.read(body, payloads.Context(received_at=received, naive_zone="America/New_York"))
-        told = [(outcome, Delivery(received, PEER)) for outcome in reading.outcomes if isinstance(outcome, SignalEvent)]
-        events += told
+        exact = jsontext.parse(json.dumps(body))
+        reading = payloads.read(exact, payloads.Context(received_at=received, naive_zone="America/New_York"))
+        new = [(outcome, Delivery(received, PEER)) for outcome in reading.outcomes if isinstance(outcome, SignalEvent)]
+        events += new
         if chance.random() < 0.02:
-            events += [(event, Delivery(received + timedelta(seconds=9), PEER)) for event, _ in told]
+            events += [(event, Delivery(received + timedelta(seconds=9), PEER)) for event, _ in new]
     for first in range(0, len(events), 500):
         group = events[first : first + 500]
         with pool.transaction(timeout=60) as connection:
             places = insert_events(connection, [event for event, _ in group])
-            written = Written(places, durable="database").places
-            insert_repeats(
-                connection,
-                [(event, place, delivery) for (event, delivery), place in zip(group, written, strict=True)],
-            )
+            told = [(event, place, delivery) for (event, delivery), place in zip(group, places, strict=True)]
+            insert_repeats(connection, told)
             with connection.cursor() as cursor:
                 cursor.execute(
                     "UPDATE automated_signals SET created_at = received_at + random() * interval '6 ms' "
@@ -203,7 +201,7 @@ def quarantined(now: datetime) -> None:
     """A few alerts that could not become events."""
     wrong = (
         (95, '{"trade_id": "LIQUIDITY_SWEEP_X1", "event_type": "ENTRYY", "direction": "LONG", "entry_price": 20512.5}'),
-        (41, '{"trade_id": "OPENING_RANGE_X2", "event_type": "ENTRY", "direction": "LONG", "entry_price": "{{close}}"}'),
+        (41, '{"trade_id": "OPENING_X2", "event_type": "ENTRY", "direction": "LONG", "entry_price": "{{close}}"}'),
         (12, "Order buy filled on MNQ1!"),
     )
     with services().pool.transaction() as connection:

@@ -139,7 +139,7 @@ def message_of(event: SignalEvent) -> dict[str, Any]:
 def pine_of(message: dict[str, Any]) -> str:
     """A Pine call that sends such a message, the bar's own values in place of times, tickers and prices."""
     own = {
-        "event_timestamp": "str.format_time(timenow, \"yyyy-MM-dd'T'HH:mm:ssZ\", \"UTC\")",
+        "event_timestamp": 'str.format_time(timenow, "yyyy-MM-dd\'T\'HH:mm:ssZ", "UTC")',
         "symbol": "syminfo.ticker",
         "exchange": "syminfo.prefix",
         "timeframe": "timeframe.period",

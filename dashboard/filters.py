@@ -19,7 +19,7 @@ def arguments(schema: ma.Schema) -> dict[str, Any]:
     try:
         checked: dict[str, Any] = schema.load(given, unknown=ma.EXCLUDE)
     except ma.ValidationError as error:
-        messages = error.normalized_messages()
+        messages: dict[str, Any] = error.messages_dict
         details = [Detail(str(name), "INVALID", "; ".join(map(str, found))) for name, found in messages.items()]
         raise Invalid("; ".join(f"{d.field}: {d.message}" for d in details), details=details) from None
     return checked

@@ -4,13 +4,12 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, Final
 
-from flask import Flask
 from markupsafe import Markup
 
 from state.jsontext import plain as plain_number
 from state.newyork import to_new_york
 
-NOTHING: Final = "–"
+NOTHING: Final = "\u2013"
 _MINUS: Final = "\u2212"
 _DIGITS: Final = 120
 
@@ -99,9 +98,7 @@ def _time(value: Any, shown: str, **attributes: str) -> Markup:
     if instant is None:
         return Markup(NOTHING)
     utc = instant.astimezone(UTC)
-    more = Markup("").join(
-        Markup(' {}="{}"').format(name.replace("_", "-"), text) for name, text in attributes.items()
-    )
+    more = Markup("").join(Markup(' {}="{}"').format(name.replace("_", "-"), text) for name, text in attributes.items())
     title = f"{utc:%Y-%m-%d %H:%M:%S}.{utc.microsecond // 1000:03} UTC"
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(utc.isoformat(), title, more, shown)
 
@@ -110,6 +107,12 @@ def when(value: Any) -> Markup:
     """An instant on New York's clock, with UTC on hover."""
     instant = _instant(value)
     return _time(instant, f"{to_new_york(instant):%b %d %H:%M:%S}" if instant else NOTHING)
+
+
+def when_short(value: Any) -> Markup:
+    """As `when`, to the minute."""
+    instant = _instant(value)
+    return _time(instant, when_text(instant) if instant else NOTHING)
 
 
 def when_full(value: Any) -> Markup:
@@ -171,12 +174,7 @@ def words(code: Any) -> str:
     return str(code).replace("_", " ").lower() if code else NOTHING
 
 
-def install(app: Flask) -> None:
-    """Make the formats known to the templates."""
-    for name, function in FILTERS.items():
-        app.jinja_env.filters[name] = function
-
-
+#: The formats as the templates name them.
 FILTERS: Final = {
     "fixed": fixed,
     "r": r_text,
@@ -189,6 +187,7 @@ FILTERS: Final = {
     "tone": tone,
     "when": when,
     "when_full": when_full,
+    "when_short": when_short,
     "clock": clock,
     "ago": ago,
     "duration": duration,

@@ -36,7 +36,7 @@ def show_intake() -> Response:
         hours=hours,
         silence=numbers.silence(datetime.now(UTC)),
         waiting=quarantine.select_page(services().pool, before=None, limit=PAGE, **{**_ALL, "state": "waiting"}),
-        receipts=intake.select_receipts(services().pool, kind=None, since=None, before=None, limit=25),
+        receipts=intake.select_receipts(services().pool, kind=None, since=None, before=None, limit=12),
     )
 
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
-from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -26,9 +25,8 @@ POLICY: Final = (
 blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="templates")
 
 
-@blueprint.record_once
-def _set_up(state: BlueprintSetupState) -> None:
-    formats.install(state.app)
+for name, form in formats.FILTERS.items():
+    blueprint.add_app_template_filter(form, name)
 
 
 def viewer() -> dict[str, Any]:

@@ -34,7 +34,8 @@ def sample_alerts(trade_id: str, now: datetime) -> list[dict[str, Any]]:
 
     def alert(event_type: str, minutes_ago: int, **more: Any) -> dict[str, Any]:
         at = (now - timedelta(minutes=minutes_ago)).isoformat(timespec="seconds")
-        return {"schema_version": "1.0.0", "trade_id": trade_id, "event_type": event_type, "event_timestamp": at, **more}
+        first = {"schema_version": "1.0.0", "trade_id": trade_id, "event_type": event_type}
+        return {**first, "event_timestamp": at, **more}
 
     entry = {
         "direction": "LONG",

@@ -23,13 +23,13 @@ from state.r_multiple import EXACT, r_at
 PERIODS: Final = (1, 7, 30, 90, 365)
 MOST_POINTS: Final = 600
 MOST_OPEN: Final = 200
-FEED_LENGTH: Final = 30
+FEED_LENGTH: Final = 24
 #: figures of the strip: (name, label, format, better when higher, name of its sample size)
 FIGURES: Final = (
     ("net_r", "Net result", "r", True, "n"),
     ("win_rate", "Win rate", "pct", True, "win_rate_n"),
     ("profit_factor", "Profit factor", "ratio", True, "profit_factor_n"),
-    ("expectancy_r", "Expectancy per trade", "r", True, "expectancy_n"),
+    ("expectancy_r", "Expectancy", "r", True, "expectancy_n"),
     ("max_drawdown_r", "Max drawdown", "r_plain", False, "max_drawdown_n"),
     ("current_drawdown_r", "Current drawdown", "r_plain", False, "n"),
 )

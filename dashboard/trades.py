@@ -8,6 +8,7 @@ from typing import Any, Final
 from flask import Response, request
 from marshmallow import fields, validate
 
+from dashboard import formats
 from dashboard.filters import arguments, choices
 from dashboard.forms import all_but
 from dashboard.pages import blueprint, fragment, page
@@ -22,6 +23,7 @@ from state.anomalies import ANOMALIES
 from state.event import SignalEvent
 from state.evidence import evidence
 from state.r_multiple import target_multiples
+from state.vocabulary import ENTRY
 
 PAGE: Final = 100
 MOST_OFFSET: Final = 20_000
@@ -114,7 +116,22 @@ def _state(every: Sequence[SignalEvent], query: dict[str, Any]) -> dict[str, Any
 
 def _moment(event: SignalEvent) -> dict[str, Any]:
     body = event.telemetry if event.telemetry is not None else event.legacy_payload
-    return {"event": event, "facts": evidence(event), "body": jsontext.dump(body or {}, indent=2)}
+    facts = evidence(event)
+    told = (
+        (facts.entry_price if facts.event_type == ENTRY else None, "at {}", formats.price),
+        (facts.exit_price, "at {}", formats.price),
+        (facts.no_be_mfe, "MFE {}", formats.r_plain),
+        (facts.be_mfe if facts.be_mfe != facts.no_be_mfe else None, "MFE with break-even {}", formats.r_plain),
+        (facts.mae, "MAE {}", formats.r_plain),
+        (event.current_price, "price {}", formats.price),
+        (facts.exit_reason, "{}", str),
+    )
+    return {
+        "event": event,
+        "facts": facts,
+        "told": [text.format(form(value)) for value, text, form in told if value is not None],
+        "body": jsontext.dump(body or {}, indent=2),
+    }
 
 
 def _path(trade: trades.Trade) -> dict[str, Any]:
@@ -134,5 +151,3 @@ def _path(trade: trades.Trade) -> dict[str, Any]:
         "realized_r": trade.realized_r,
         "stop": Decimal(-1),
     }
-
-

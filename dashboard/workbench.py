@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from dashboard.examples import EXAMPLES, fill_placeholders, message_of, pine_of
 from dashboard.pages import blueprint, fragment, page
@@ -29,16 +29,16 @@ def show_workbench() -> Response:
 @access(Role.READ)
 def read_message() -> Response:
     """Read a message as the webhook would, and show what it says."""
-    return fragment("workbench_result.html", **reading_of(read_body()))
+    return fragment("workbench_result.html", **reading_of(read_body(), fill="fill" in request.args))
 
 
-def reading_of(raw: bytes) -> dict[str, Any]:
+def reading_of(raw: bytes, *, fill: bool) -> dict[str, Any]:
     """What the message becomes: {error} when all of it would be refused, else {version, schema, secret, items}.
 
     An item has an `error`, or `event`, what it `shown` as JSON says, and a `message` and `pine` text that say the same.
     """
     here = services()
-    raw, filled = fill_placeholders(raw, datetime.now(UTC))
+    raw, filled = fill_placeholders(raw, datetime.now(UTC)) if fill else (raw, [])
     try:
         body = json_object(raw)
         secret = body.pop("secret", None) is not None

@@ -53,8 +53,7 @@ ORDER BY
     END DESC NULLS LAST,
     t.trade_time DESC,
     t.trade_id DESC
-OFFSET :offset
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- name: select_choices()
 -- What the filters can be set to.
@@ -88,7 +87,7 @@ SELECT DISTINCT ON (s.trade_id)
     s.event_timestamp
 FROM automated_signals AS s
 WHERE s.trade_id = any(:trade_ids) AND s.current_price IS NOT NULL
-ORDER BY s.trade_id, s.event_timestamp DESC, s.id DESC;
+ORDER BY s.trade_id ASC, s.event_timestamp DESC, s.id DESC;
 
 -- name: select_anything()$
 -- Whether any alert was ever stored.
