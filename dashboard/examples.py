@@ -8,7 +8,7 @@ from state import jsontext
 from state.event import SignalEvent
 
 #: (name, what it is for, the text, its language)
-EXAMPLES: Final = (
+EXAMPLES: Final[tuple[tuple[str, str, str, str], ...]] = (
     (
         "An entry, from a Pine script",
         "Build the message in the script, so that every number is the script's own.",

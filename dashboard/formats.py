@@ -1,5 +1,6 @@
 """How values are written on the pages: signs, digits, units and times, the same everywhere."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, Final
@@ -68,9 +69,8 @@ def price(value: Any) -> str:
     number = _decimal(value)
     if number is None:
         return NOTHING
-    whole, point, rest = plain_number(number).partition(".")
-    text = f"{int(whole or 0):,}{point}{rest}"
-    return text.replace("-", _MINUS)
+    whole, point, rest = plain_number(abs(number)).partition(".")
+    return f"{_MINUS if number < 0 else ''}{int(whole or 0):,}{point}{rest}"
 
 
 def count(value: Any) -> str:
@@ -175,7 +175,7 @@ def words(code: Any) -> str:
 
 
 #: The formats as the templates name them.
-FILTERS: Final = {
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "fixed": fixed,
     "r": r_text,
     "r_plain": r_plain,

@@ -1,5 +1,6 @@
 """The first start's button: a sample trade, sent through the same door as every alert."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +12,8 @@ from database.receipts import Delivery
 from handlers.delivery import Incoming, deliver
 from handlers.middleware.access import Execution, Role, access
 from handlers.middleware.answers import answer
+from handlers.middleware.bodies import json_object
 from handlers.services import services
-from state import jsontext
 
 
 @blueprint.post("/sample")
@@ -23,9 +24,9 @@ def send_sample() -> Response:
     trade_id = f"SAMPLE_{now:%Y%m%d_%H%M%S}"
     here = services()
     for body in sample_alerts(trade_id, now):
-        raw = jsontext.dump(body).encode()
+        raw = json.dumps(body).encode()
         incoming = Incoming(raw, Delivery(datetime.now(UTC), "dashboard"), time.monotonic() + 2)
-        deliver(here, incoming, body, taken=False)
+        deliver(here, incoming, json_object(raw), taken=False)
     return answer({"success": True, "trade_id": trade_id, "go": url_for("dashboard.show_trade", trade_id=trade_id)})
 
 
