@@ -18,7 +18,7 @@ from flask import Flask
 from database import analysis, migrate
 from database.embedded import EmbeddedPostgres
 from database.quarantine import Held
-from database.receipts import Delivery, insert_repeats
+from database.receipts import Delivery, Outcome, insert_repeats
 from database.signals import insert_events
 from database.summaries import refresh
 from errors import AlertbookError
@@ -188,7 +188,10 @@ def store(due: list[tuple[datetime, dict[str, Any]]], now: datetime) -> None:
         group = events[first : first + 500]
         with pool.transaction(timeout=60) as connection:
             places = insert_events(connection, [event for event, _ in group])
-            told = [(event, place, delivery) for (event, delivery), place in zip(group, places, strict=True)]
+            told = [
+                Outcome(event.trade_id, event.body_hash, place, delivery)
+                for (event, delivery), place in zip(group, places, strict=True)
+            ]
             insert_repeats(connection, told)
             with connection.cursor() as cursor:
                 cursor.execute(

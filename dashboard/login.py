@@ -41,6 +41,8 @@ def log_in() -> BaseResponse:
         return page("login.html", 503, next=_target(), message="SESSION_SECRET is unset: nobody can log in.")
     roles = ((sessions.ADMIN, settings.admin_keys), (sessions.VIEWER, settings.viewer_keys))
     role = next((role for role, keys in roles if matches(key, keys)), None)
+    if not key:
+        return page("login.html", 422, next=_target(), message="Type the admin key or the viewer key.")
     if role is None:
         try:
             failures.refuse(Unauthenticated("This is neither the admin key nor the viewer key."))

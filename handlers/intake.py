@@ -146,7 +146,7 @@ def samples() -> list[Sample]:
     try:
         found = numbers(24)
     except (DatabaseError, Unavailable):
-        return [("alertbook_database_up", {}, 0.0), *_spool_samples(_spool(), datetime.now(UTC))]
+        return [("alertbook_database_up", {}, 0.0), *_spool_samples(spool_state(), datetime.now(UTC))]
     return [
         ("alertbook_database_up", {}, 1.0),
         *_spool_samples(found["spool"], found["timestamp"]),

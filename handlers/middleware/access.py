@@ -164,7 +164,8 @@ def key_id() -> str:
     given = _given_key()
     if settings.api_keys and matches(given, settings.api_keys):
         return _key_id("api", str(given))
-    return "none"
+    session = sessions.current_session() if given is None and admin is None else None
+    return "none" if session is None else _key_id(session.role, session.key)
 
 
 def key_ids(settings: Settings) -> list[str]:

@@ -27,10 +27,14 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A person who has logged in: `role` is admin or viewer; `csrf` must come back with every change."""
+    """A person who has logged in: `role` is admin or viewer; `csrf` must come back with every change.
+
+    `key` is the key that they logged in with, which never leaves the server.
+    """
 
     role: str
     csrf: str
+    key: str
 
 
 def _fingerprint(settings: Settings, key: str) -> str:
@@ -66,10 +70,10 @@ def _read() -> Session | None:
     if not isinstance(told, list) or len(told) != 3 or not all(isinstance(part, str) for part in told):
         return None
     role, csrf, fingerprint = told
-    valid = False
     for key in _keys(settings, role):
-        valid |= hmac.compare_digest(fingerprint.encode(), _fingerprint(settings, key).encode())
-    return Session(role, csrf) if valid else None
+        if hmac.compare_digest(fingerprint.encode(), _fingerprint(settings, key).encode()):
+            return Session(role, csrf, key)
+    return None
 
 
 def begin(response: Response, role: str, key: str) -> None:
