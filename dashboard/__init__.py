@@ -3,7 +3,32 @@
 To add a page: its module with its routes, a template, and a line in `dashboard.navigation.NAVIGATION`.
 """
 
-from dashboard import analysis, assets, intake, login, sample, today, trades, workbench
+from dashboard import (
+    analysis,
+    capital,
+    governance,
+    intake,
+    login,
+    sample,
+    snapshots,
+    telemetry,
+    today,
+    trades,
+    workbench,
+)
 from dashboard.pages import blueprint
 
-__all__ = ["analysis", "assets", "blueprint", "intake", "login", "sample", "today", "trades", "workbench"]
+__all__ = [
+    "analysis",
+    "blueprint",
+    "capital",
+    "governance",
+    "intake",
+    "login",
+    "sample",
+    "snapshots",
+    "telemetry",
+    "today",
+    "trades",
+    "workbench",
+]

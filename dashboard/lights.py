@@ -3,6 +3,7 @@
 from typing import Any
 
 from database import health, intake
+from database.governance import go_live, regression
 from handlers import intake as intake_numbers
 from handlers.services import services
 
@@ -11,7 +12,7 @@ __all__ = ["control_plane"]
 
 def control_plane() -> dict[str, Any]:
     """{colour, lines: [{name, colour, text}]}; the worst line gives the whole its colour."""
-    lines = [_database(), *_intake()]
+    lines = [_database(), *_intake(), *_switches(), _wires()]
     order = ("green", "yellow", "red")
     worst = max((line["colour"] for line in lines), key=order.index)
     return {"colour": worst, "lines": lines}
@@ -43,3 +44,23 @@ def _intake() -> list[dict[str, str]]:
     held = waiting.waiting
     text = f"{held} alerts wait for a decision" if held else "nothing waits"
     return [first, _line("Quarantine", "yellow" if held else "green", text)]
+
+
+def _switches() -> list[dict[str, str]]:
+    """Execution: a halt is red where switches are enforced; elsewhere it is told and nothing more."""
+    here = services()
+    switches = go_live.select_switches(here.pool)
+    kill = ("red", f"engaged by {switches.changed_by}") if switches.kill_switch_engaged else ("green", "released")
+    if switches.go_live_enabled:
+        live = ("green", "on")
+    else:
+        live = ("red", "off: nothing executes") if here.settings.go_live_enforced else ("green", "off, not enforced")
+    return [_line("Kill switch", *kill), _line("Go-live", *live)]
+
+
+def _wires() -> dict[str, str]:
+    tripped = [state for state in regression.select_states(services().pool) if state["triggered"]]
+    if not tripped:
+        return _line("Tripwires", "green", "none has tripped")
+    names = ", ".join(f"{state['domain']} {state['metric']}" for state in tripped)
+    return _line("Tripwires", "red", f"tripped: {names}")

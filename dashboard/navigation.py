@@ -8,6 +8,12 @@ NAVIGATION: Final = (
     ("dashboard.show_today", "Today", "Trading"),
     ("dashboard.list_trades", "Trades", "Trading"),
     ("dashboard.show_analysis", "Analysis", "Trading"),
+    ("dashboard.show_breakout", "Breakout", "Scripts"),
+    ("dashboard.show_equity_and_risk", "Equity & risk", "Scripts"),
+    ("dashboard.show_system_and_orders", "System & orders", "Scripts"),
+    ("dashboard.show_governance", "Governance", "Control"),
+    ("dashboard.show_capital", "Capital", "Control"),
+    ("dashboard.show_snapshots", "Snapshots", "Control"),
     ("dashboard.show_intake", "Intake", "Operations"),
     ("dashboard.show_workbench", "Workbench", "Operations"),
 )

@@ -246,7 +246,7 @@
     const fields = [...new FormData(form).entries()].filter(([name, value]) => name !== "typed" && value !== "");
     const word = form.dataset.confirm;
     if (word && form.elements.typed.value.trim() !== word) { toast("Type " + word + " to confirm.", true); return; }
-    const body = Object.fromEntries(fields.map(([name, value]) => [name, form.elements[name].dataset.kind === "bool" ? value === "true" : form.elements[name].type === "number" ? Number(value) : value]));
+    const body = Object.fromEntries(fields.map(([name, value]) => [name, form.elements[name].dataset.kind === "bool" ? value === "true" : value]));
     act(form.querySelector("[type=submit]"), async () => {
       const [answer, told] = await send(form.dataset.form, body);
       if (done(form, answer, told) && form.closest("dialog")) form.closest("dialog").close();
