@@ -345,7 +345,7 @@ def snapshot(chance: random.Random, at: datetime) -> dict[str, Any]:
         {"trade_id": 100 + place, "symbol": symbol, "contract_name": f"{symbol} 270115C{strike}"}
         for place, (symbol, strike) in enumerate((("AAPL", 260), ("NVDA", 210), ("TSLA", 420), ("AMD", 230)))
     ]
-    items = [
+    items: list[dict[str, Any]] = [
         {
             **one,
             "metric_raw": round(chance.gauss(0, 300), 2),
