@@ -10,12 +10,14 @@ from shutil import which
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from playwright.sync_api import Request as Asked
 
 from tests.processes import ROOT, Server, needs, server
 
 AXE = Path(sys.prefix) / "axe" / "axe.min.js"
+#: A machine with much else to do takes its time.
+expect.set_options(timeout=20_000)
 ADMIN, VIEWER = "admin-key-1234", "viewer-key-1234"
 KEYS = {
     "WEBHOOK_SECRET": "webhook-secret-1",

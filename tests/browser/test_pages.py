@@ -221,7 +221,7 @@ def test_the_workbench_reads_an_example(at_keyed: Visitor) -> None:
     page.get_by_role("button", name="Take it to the bench").first.click()
     page.get_by_role("button", name="Read it").click()
     expect(page.get_by_text("No warning.")).to_be_visible()
-    expect(page.get_by_text("Filled with sample values")).to_be_visible()
+    expect(page.get_by_text("Filled with sample values:")).to_be_visible()
     page.get_by_label("The alert's message").fill('{"trade_id": "T", "event_type": "ENTRY", "entry_price": "x"}')
     page.get_by_role("button", name="Read it").click()
     expect(page.get_by_text("This would be refused")).to_be_visible()
