@@ -7,6 +7,7 @@ from typing import NoReturn
 from flask import Flask
 from flask_smorest import Api
 
+import dashboard
 import handlers
 from errors import SettingsError
 from handlers import middleware
@@ -33,6 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api = Api(app)
     for blueprint in handlers.BLUEPRINTS:
         api.register_blueprint(blueprint)
+    app.register_blueprint(dashboard.blueprint)
     middleware.install(app)
     return app
 

@@ -36,3 +36,9 @@ def select_receipts(
                 connection, kind=kind, since=since, before_time=before_time, before_id=before_id, limit=limit
             )
         )
+
+
+def select_waiting(pool: Pool) -> Any:
+    """(waiting, oldest) of the quarantine."""
+    with pool.transaction() as connection:
+        return QUERIES.intake.select_quarantine_size(connection)

@@ -179,3 +179,9 @@ def select_performance_rows(
             limit=limit,
         )
         return [row._asdict() for row in rows]
+
+
+def select_profiles(pool: Pool, *, limit: int = 200) -> list[int]:
+    """The profiles that ever sent anything, in order."""
+    with pool.transaction(timeout=READ_SECONDS) as connection:
+        return [row.profile_id for row in QUERIES.telemetry_reads.select_profiles(connection, limit=limit)]

@@ -209,13 +209,14 @@ def show_trends(query: dict[str, Any]) -> Response:
             "ok": True,
             "bucket": query["bucket"],
             "zone": "America/New_York",
-            "items": [_trend(row) for row in rows],
+            "items": [trend(row) for row in rows],
             "next_cursor": None,
         }
     )
 
 
-def _trend(row: Any) -> dict[str, Any]:
+def trend(row: Any) -> dict[str, Any]:
+    """One bucket of `/api/capital/trends`."""
     fall, fraction = drawdown_from_peak(row.balance, row.peak)
     return {
         "start": row.start,

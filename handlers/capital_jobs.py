@@ -44,12 +44,17 @@ def show_forecast(query: dict[str, Any]) -> Response:
     `by_currency` has the other currencies; `converted` is all of them together in the asked currency at the newest
     rates, `without` names those that have no rate. It is null when no other currency can be converted.
     """
+    return answer({"ok": True, **month_ahead(query["currency"])})
+
+
+def month_ahead(currency: str | None) -> dict[str, Any]:
+    """The forecast of `/api/jobs/forecast/month`, in the base currency unless another is named."""
     here = services()
-    currency = query["currency"] or here.settings.capital_base_currency
+    currency = currency or here.settings.capital_base_currency
     rates = {row.currency: row.rate for row in capital.select_rates(here.pool, until=datetime.now(UTC))}
     rates[here.settings.capital_base_currency] = 1
     totals = capital.select_totals(here.pool)
-    return answer({"ok": True, **forecast(totals, rates, currency, here.settings.forecast_monthly_yield)})
+    return dict(forecast(totals, rates, currency, here.settings.forecast_monthly_yield))
 
 
 class FreezeQuery(ma.Schema):
@@ -74,7 +79,7 @@ def check(query: dict[str, Any]) -> Response:
     if query["engage"]:
         require(Role.ADMIN)
     here = services()
-    found = check_freeze(query["prev_balance"], query["current_balance"], _threshold(here.settings, query["source"]))
+    found = check_freeze(query["prev_balance"], query["current_balance"], threshold(here.settings, query["source"]))
     result = {
         "ok": True,
         "frozen": found.frozen,
@@ -93,7 +98,8 @@ def check(query: dict[str, Any]) -> Response:
     return answer(result)
 
 
-def _threshold(settings: Settings, source: str | None) -> Any:
+def threshold(settings: Settings, source: str | None) -> Any:
+    """The fraction above which a fall freezes: the source's own, or the general one."""
     own = capital.select_profiles(services().pool, source) if source is not None else []
     return own[0].freeze_drawdown_pct if own else settings.freeze_drawdown_pct
 

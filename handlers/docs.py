@@ -27,7 +27,10 @@ _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
 )
-_HEAD: Final = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Alertbook API</title>'
+_HEAD: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Alertbook API</title>'
+    '<link rel="icon" href="data:,">'
+)
 _VIEWPORT: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 

@@ -4,7 +4,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response
+from flask import Response, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from database import health
 from handlers.blueprint import Blueprint
@@ -66,14 +67,17 @@ def show_status() -> Response:
 
 @blueprint.get("/")
 @access(Role.PUBLIC)
-def show_service() -> Response:
-    """What this is and where to go on."""
+def show_service() -> BaseResponse:
+    """What this is and where to go on; a browser is sent to the dashboard."""
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        return redirect("/dashboard", 303)
     return answer(
         {
             "service": SERVICE,
             "version": VERSION,
             "docs": "/docs",
             "links": {
+                "dashboard": "/dashboard",
                 "webhook": "/api/automated-signals/webhook",
                 "trades": "/api/automated-signals/trades",
                 "stats": "/api/automated-signals/stats",

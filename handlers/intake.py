@@ -71,14 +71,18 @@ def show_silence() -> Response:
 
     TradingView stops an alert that triggers more than 15 times in 3 minutes; from 12 on there is a warning.
     """
-    now = datetime.now(UTC)
+    return answer(silence(datetime.now(UTC)))
+
+
+def silence(now: datetime) -> dict[str, Any]:
+    """Each strategy's rhythm, as `/api/v1/intake/silence` answers it."""
     items = []
     for row in intake.select_cadence(services().pool, since=now - timedelta(days=_CADENCE_DAYS)):
         beat = rhythm(row.times, now)
         warning = "close to TradingView's stop: more than 15 triggers in 3 minutes" if beat.near_stop else None
         facts = {name: getattr(beat, name) for name in beat.__dataclass_fields__}
         items.append({"strategy": row.strategy, "symbol": row.symbol, **facts, "warning": warning})
-    return answer({"items": items, "silent": sum(item["silent"] for item in items), "timestamp": now})
+    return {"items": items, "silent": sum(item["silent"] for item in items), "timestamp": now}
 
 
 def numbers(hours: int) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def numbers(hours: int) -> dict[str, Any]:
             "alert_to_receipt": _quantiles(found["latencies"].to_receipt, found["latencies"].to_receipt_n),
             "receipt_to_commit": _quantiles(found["latencies"].to_commit, found["latencies"].to_commit_n),
         },
-        "spool": _spool(),
+        "spool": spool_state(),
         "quarantine": {"waiting": found["waiting"].waiting, "oldest": found["waiting"].oldest},
         "last_alerts": [row._asdict() for row in found["last"]],
         "timestamp": now,
@@ -113,7 +117,8 @@ def _quantiles(values: list[float] | None, count: int) -> dict[str, Any]:
     return {**dict(zip(_QUANTILES, rounded, strict=True)), "n": count}
 
 
-def _spool() -> dict[str, Any]:
+def spool_state() -> dict[str, Any]:
+    """{state: on, off or unusable, depth, oldest} of this machine's spool."""
     here = services()
     if here.settings.spool_dir is None:
         return {"state": "off", "depth": 0, "oldest": None}
@@ -142,7 +147,7 @@ def samples() -> list[Sample]:
     try:
         found = numbers(24)
     except (DatabaseError, Unavailable):
-        return [("alertbook_database_up", {}, 0.0), *_spool_samples(_spool(), datetime.now(UTC))]
+        return [("alertbook_database_up", {}, 0.0), *_spool_samples(spool_state(), datetime.now(UTC))]
     return [
         ("alertbook_database_up", {}, 1.0),
         *_spool_samples(found["spool"], found["timestamp"]),

@@ -65,20 +65,22 @@ def show_breakout(query: dict[str, Any], profile_id: str) -> Response:
 
     `avg_slippage` is how much worse than the signal's price the entries were. `by_hour` is by UTC hour of entry.
     """
-    profile = _profile(profile_id)
-    found = reads.select_breakouts(services().pool, profile_id=profile, since=_since(query))
+    return answer(breakout_report(_profile(profile_id), query["days"]))
+
+
+def breakout_report(profile: int, days: int) -> dict[str, Any]:
+    """The answer of `/api/v1/metrics/breakout/<profile_id>`."""
+    found = reads.select_breakouts(services().pool, profile_id=profile, since=_since(days))
     reasons = [{"exit_reason": reason, **formulas.breakout(sums)} for reason, sums in found.by_exit_reason]
     hours = [{"hour": hour, **formulas.breakout(sums)} for hour, sums in found.by_hour]
-    return answer(
-        {
-            "profile_id": profile,
-            "days": query["days"],
-            **formulas.breakout(found.total),
-            "total_signals": found.signals,
-            "by_exit_reason": reasons,
-            "by_hour": hours,
-        }
-    )
+    return {
+        "profile_id": profile,
+        "days": days,
+        **formulas.breakout(found.total),
+        "total_signals": found.signals,
+        "by_exit_reason": reasons,
+        "by_hour": hours,
+    }
 
 
 @blueprint.get("/api/v1/metrics/equity/<profile_id>")
@@ -91,22 +93,24 @@ def show_equity(query: dict[str, Any], profile_id: str) -> Response:
     Drawdowns are positive; `max_drawdown` (currency) and `max_drawdown_pct` are the largest falls from a running peak
     of the window. The series has up to 500 stretches with their last equity, low, high and deepest drawdown.
     """
-    profile = _profile(profile_id)
-    latest, curve = reads.select_equity(services().pool, profile_id=profile, since=_since(query))
+    return answer(equity_report(_profile(profile_id), query["days"]))
+
+
+def equity_report(profile: int, days: int) -> dict[str, Any]:
+    """The answer of `/api/v1/metrics/equity/<profile_id>`."""
+    latest, curve = reads.select_equity(services().pool, profile_id=profile, since=_since(days))
     last = curve[-1] if curve else None
     percents = [point["fall_pct"] for point in curve if point["fall_pct"] is not None]
-    return answer(
-        {
-            "profile_id": profile,
-            "days": query["days"],
-            **formulas.equity(latest),
-            "max_drawdown": max((point["fall"] for point in curve), default=None),
-            "max_drawdown_pct": max(percents, default=None),
-            "current_drawdown_pct": formulas.drawdown_pct(last["account_equity"], last["peak"]) if last else None,
-            "peak_equity": last["peak"] if last else None,
-            "series": [_curve_point(point) for point in curve],
-        }
-    )
+    return {
+        "profile_id": profile,
+        "days": days,
+        **formulas.equity(latest),
+        "max_drawdown": max((point["fall"] for point in curve), default=None),
+        "max_drawdown_pct": max(percents, default=None),
+        "current_drawdown_pct": formulas.drawdown_pct(last["account_equity"], last["peak"]) if last else None,
+        "peak_equity": last["peak"] if last else None,
+        "series": [_curve_point(point) for point in curve],
+    }
 
 
 def _curve_point(point: dict[str, Any]) -> dict[str, Any]:
@@ -129,30 +133,32 @@ def show_orders(query: dict[str, Any], profile_id: str) -> Response:
     The latency is the mean over all API calls of the window, the times to fill are seconds from an order's first
     record to its fill. Records without an order_id belong to no order and are counted by themselves.
     """
-    profile = _profile(profile_id)
-    found = reads.select_orders(services().pool, profile_id=profile, script=query["script_name"], since=_since(query))
+    return answer(orders_report(_profile(profile_id), query["days"], query["script_name"]))
+
+
+def orders_report(profile: int, days: int, script: str | None = None) -> dict[str, Any]:
+    """The answer of `/api/v1/metrics/orders/<profile_id>`."""
+    found = reads.select_orders(services().pool, profile_id=profile, script=script, since=_since(days))
     total = found["total_orders"]
     counts = ("filled_orders", "canceled_orders", "expired_orders", "converted_orders", "rejected_orders")
-    return answer(
-        {
-            "profile_id": profile,
-            "days": query["days"],
-            "script_name": query["script_name"],
-            "total_orders": total,
-            **{name: found[name] for name in (*counts, "open_orders")},
-            "conversion_rate": formulas.percent(found["converted_orders"], total),
-            "fill_rate": formulas.percent(found["filled_orders"], total),
-            "avg_api_latency_ms": formulas.mean(found["latency_total"], found["calls"]),
-            "api_calls": found["calls"],
-            "avg_slippage": formulas.mean(found["slippage_total"], found["slippages"]),
-            "time_to_fill": {
-                "p50": found["fill_p50"],
-                "p95": found["fill_p95"],
-                "sample_count": found["timed_fills"],
-            },
-            "records_without_order_id": found["records_without_order_id"],
-        }
-    )
+    return {
+        "profile_id": profile,
+        "days": days,
+        "script_name": script,
+        "total_orders": total,
+        **{name: found[name] for name in (*counts, "open_orders")},
+        "conversion_rate": formulas.percent(found["converted_orders"], total),
+        "fill_rate": formulas.percent(found["filled_orders"], total),
+        "avg_api_latency_ms": formulas.mean(found["latency_total"], found["calls"]),
+        "api_calls": found["calls"],
+        "avg_slippage": formulas.mean(found["slippage_total"], found["slippages"]),
+        "time_to_fill": {
+            "p50": found["fill_p50"],
+            "p95": found["fill_p95"],
+            "sample_count": found["timed_fills"],
+        },
+        "records_without_order_id": found["records_without_order_id"],
+    }
 
 
 @blueprint.get("/api/v1/metrics/system/<profile_id>")
@@ -164,16 +170,21 @@ def show_system(query: dict[str, Any], profile_id: str) -> Response:
 
     `stale` is true when nothing was heard of a script for TELEMETRY_STALE_SECONDS.
     """
-    profile, here, now = _profile(profile_id), services(), datetime.now(UTC)
+    return answer(system_report(_profile(profile_id), query["script_name"]))
+
+
+def system_report(profile: int, script: str | None = None) -> list[dict[str, Any]]:
+    """The answer of `/api/v1/metrics/system/<profile_id>`."""
+    here, now = services(), datetime.now(UTC)
     systems = reads.select_systems(
         here.pool,
         hot.store(here.settings.redis_url),
         profile_id=profile,
-        script=query["script_name"],
+        script=script,
         now=now,
     )
     stale_before = now - timedelta(seconds=here.settings.telemetry_stale_seconds)
-    return answer([_system(profile, system, stale_before) for system in systems])
+    return [_system(profile, system, stale_before) for system in systems]
 
 
 def _system(profile: int, system: dict[str, Any], stale_before: datetime) -> dict[str, Any]:
@@ -207,7 +218,7 @@ def list_closed_trades(query: dict[str, Any], profile_id: str) -> Response:
 
     X-Next-Cursor holds the cursor of the next page, and is absent on the last one.
     """
-    profile, since, limit = _profile(profile_id), _since(query), query["limit"]
+    profile, since, limit = _profile(profile_id), _since(query["days"]), query["limit"]
     before = query["cursor"]
     if before is not None and not (before[1].isascii() and before[1].isdigit() and len(before[1]) < 19):
         raise Invalid("The cursor is not of this list.", details=[Detail("cursor", "INVALID", "not of this list")])
@@ -230,10 +241,15 @@ def show_performance(query: dict[str, Any], profile_id: str) -> Response:
 
     Rates in percent, money in currency, Sharpe and Sortino per trade, intervals at 95% (Wilson's and Student's).
     """
-    profile, since = _profile(profile_id), _since(query)
+    return answer(performance_report(_profile(profile_id), query["days"]))
+
+
+def performance_report(profile: int, days: int) -> dict[str, Any]:
+    """The answer of `/api/v1/trades/<profile_id>/performance`."""
+    since = _since(days)
     _refresh_alerts(profile, since)
     sums = reads.select_performance(services().pool, profile_id=profile, since=since)
-    return answer({"profile_id": profile, "days": query["days"], **formulas.performance(sums)})
+    return {"profile_id": profile, "days": days, **formulas.performance(sums)}
 
 
 def _refresh_alerts(profile: int, since: datetime) -> None:
@@ -241,8 +257,8 @@ def _refresh_alerts(profile: int, since: datetime) -> None:
     alert_trades.refresh(here.pool, dict(here.settings.strategy_profiles), profile_id=profile, since=since)
 
 
-def _since(query: dict[str, Any]) -> datetime:
-    return datetime.now(UTC) - timedelta(days=query["days"])
+def _since(days: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
 
 
 def _profile(text: str) -> int:

@@ -132,13 +132,14 @@ def _default(value: Any) -> Any:
     raise TypeError(f"cannot write {type(value).__name__} as JSON")
 
 
-def dump(value: Any, *, sort_keys: bool = False, ascii_only: bool = False) -> str:
-    """JSON text of plain values, Decimal, dates and times, without spaces."""
+def dump(value: Any, *, sort_keys: bool = False, ascii_only: bool = False, indent: int | None = None) -> str:
+    """JSON text of plain values, Decimal, dates and times, without spaces; with `indent` set out for reading."""
     return simplejson.dumps(
         value,
         use_decimal=False,
         default=_default,
-        separators=(",", ":"),
+        separators=(",", ":") if indent is None else (",", ": "),
+        indent=indent,
         sort_keys=sort_keys,
         ensure_ascii=ascii_only,
         allow_nan=False,

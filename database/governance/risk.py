@@ -287,3 +287,9 @@ def select_ledger(pool: Pool, zone: str, since: date | None, until: date | None)
         until = until or today
         rows = QUERIES.risk.select_ledger(connection, since=since or min(today, until), until=until)
         return [row._asdict() for row in rows]
+
+
+def select_open_reservations(pool: Pool, *, limit: int = 100) -> list[Any]:
+    """What holds budget right now, the first to run out first."""
+    with pool.transaction() as connection:
+        return list(QUERIES.risk.select_open_reservations(connection, limit=limit))

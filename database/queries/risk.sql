@@ -365,3 +365,16 @@ FROM risk_event AS e
 WHERE e.action = 'BREACH' AND e.created_at >= :since
 ORDER BY e.created_at DESC, e.id DESC
 LIMIT 100;
+
+-- name: select_open_reservations(limit)
+-- What holds budget right now, the first to run out first.
+SELECT
+    r.reservation_id,
+    r.engine,
+    r.amount,
+    r.created_at,
+    r.expires_at
+FROM risk_reservation AS r
+WHERE r.state = 'open'
+ORDER BY r.expires_at
+LIMIT :limit;

@@ -293,3 +293,29 @@ WHERE
     AND (:before_time::timestamptz IS NULL OR (t.entry_time, t.id) < (:before_time, :before_id::bigint))
 ORDER BY t.entry_time DESC, t.id DESC
 LIMIT :limit;
+
+-- name: select_profiles(limit)
+-- The profiles that ever sent anything: one step through the index for each, however much each has sent.
+WITH RECURSIVE known AS (
+    (
+        SELECT b.profile_id
+        FROM dd_telemetry_batch AS b
+        ORDER BY b.profile_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT n.profile_id
+        FROM dd_telemetry_batch AS n
+        WHERE n.profile_id > k.profile_id
+        ORDER BY n.profile_id
+        LIMIT 1
+    ) AS profile_id
+    FROM known AS k
+    WHERE k.profile_id IS NOT NULL
+)
+
+SELECT k.profile_id
+FROM known AS k
+WHERE k.profile_id IS NOT NULL
+LIMIT :limit;

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from flask import Flask, current_app, request
 
 from errors import Forbidden, Unauthenticated
-from handlers.middleware import failures
+from handlers.middleware import failures, sessions
 from handlers.middleware.local import require_local
 from handlers.services import services
 from settings import Settings
@@ -59,6 +59,8 @@ class Access:
 
 #: Where a view carries its declaration.
 ACCESS_ATTRIBUTE: Final = "alertbook_access"
+#: The endpoints of the pages, whose visitors are people with a browser.
+PAGES: Final = "dashboard."
 _STATIC: Final = Access(Role.PUBLIC, Execution.OBSERVE_ONLY)
 
 
@@ -118,12 +120,31 @@ def _check(role: Role, settings: Settings) -> None:
             failures.refuse(Unauthenticated("Invalid X-Internal-Token."))
         return
     given = _given_key()
+    if given is None and "X-Admin-Key" not in request.headers and _check_person(role, settings):
+        return
     if settings.admin_keys and matches(request.headers.get("X-Admin-Key"), settings.admin_keys):
         return
     if role is Role.ADMIN:
         _check_admin(settings, given)
     elif settings.api_keys and not matches(given, settings.api_keys):
         failures.refuse(Unauthenticated("Invalid X-API-Key"))
+
+
+def _check_person(role: Role, settings: Settings) -> bool:
+    """Whether a person who has logged in may do this. Raises Forbidden, or Unauthenticated for a page without login.
+
+    Nobody is guessing keys who opens a page without one: that is not counted as a failure.
+    """
+    session = sessions.current_session()
+    if session is not None:
+        sessions.require_csrf(session)
+        if session.role == sessions.ADMIN or role is Role.READ:
+            return True
+        raise Forbidden("A viewer may look at everything and change nothing: log in with the admin key.")
+    needed = settings.admin_keys if role is Role.ADMIN else settings.api_keys
+    if needed and (request.endpoint or "").startswith(PAGES):
+        raise Unauthenticated("Log in with the admin key or the viewer key.")
+    return False
 
 
 def _check_admin(settings: Settings, given: str | None) -> None:
@@ -143,7 +164,8 @@ def key_id() -> str:
     given = _given_key()
     if settings.api_keys and matches(given, settings.api_keys):
         return _key_id("api", str(given))
-    return "none"
+    session = sessions.current_session() if given is None and admin is None else None
+    return "none" if session is None else _key_id(session.role, session.key)
 
 
 def key_ids(settings: Settings) -> list[str]:

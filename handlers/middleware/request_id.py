@@ -11,8 +11,17 @@ from flask import Flask, Response, g, request
 log = structlog.get_logger()
 
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-#: Deliveries are counted, not logged one by one, unless something was wrong with them.
-_QUIET_ENDPOINTS: Final = ("signals.receive", "health.healthz", "health.readyz")
+#: Deliveries are counted and pages ask every few seconds: not logged one by one, unless something was wrong.
+_QUIET_ENDPOINTS: Final = (
+    "signals.receive",
+    "health.healthz",
+    "health.readyz",
+    "dashboard.show_feed",
+    "dashboard.show_figures",
+    "dashboard.show_state",
+    "dashboard.show_intake_numbers",
+    "dashboard.show_asset",
+)
 
 
 def install(app: Flask) -> None:

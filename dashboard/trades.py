@@ -1,0 +1,153 @@
+"""Trades: the list with its filters, and one trade from its first alert to its last."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from flask import Response, request
+from marshmallow import fields, validate
+
+from dashboard import formats
+from dashboard.filters import arguments, choices
+from dashboard.forms import all_but
+from dashboard.pages import blueprint, fragment, page
+from database import analysis, signals, summaries
+from errors import NotFound
+from handlers.middleware.access import Role, access
+from handlers.queries import AsOfQuery, TradesQuery, cursor
+from handlers.services import services
+from state import jsontext
+from state import trade as trades
+from state.anomalies import ANOMALIES
+from state.event import SignalEvent
+from state.evidence import evidence
+from state.r_multiple import target_multiples
+from state.vocabulary import ENTRY
+
+PAGE: Final = 100
+MOST_OFFSET: Final = 20_000
+#: orders of the list: (name in the address, heading)
+ORDERS: Final = ("time", "r", "mfe", "mae", "duration", "events")
+
+
+class ListQuery(TradesQuery):
+    """Filters, and the order of the list."""
+
+    sort = fields.String(load_default="time", validate=validate.OneOf(ORDERS))
+    up = fields.Boolean(load_default=False)
+    offset = fields.Integer(load_default=0, validate=validate.Range(0, MOST_OFFSET))
+
+
+@blueprint.get("/trades")
+@access(Role.READ)
+def list_trades() -> Response:
+    """The list: newest first by a cursor, or ordered by a figure."""
+    query = arguments(ListQuery())
+    pool, by_time = services().pool, query["sort"] == "time" and not query["up"]
+    if by_time:
+        rows = summaries.select_trades(pool, filters=query, before=query["cursor"], limit=PAGE + 1)
+        found = [trade for _, _, trade in rows[:PAGE]]
+        more = {"cursor": cursor(*rows[PAGE - 1][:2])} if len(rows) > PAGE else None
+    else:
+        found = analysis.select_trades_by(
+            pool, column=query["sort"], ascending=query["up"], filters=query, offset=query["offset"], limit=PAGE + 1
+        )
+        more = {"offset": query["offset"] + PAGE} if len(found) > PAGE else None
+        found = found[:PAGE]
+    return page(
+        "trades.html",
+        trades=found,
+        more=more and {**all_but("cursor", "offset"), **more},
+        first=not all_but("sort", "up") or not (query["cursor"] or query["offset"]),
+        back=all_but("cursor", "offset"),
+        unsorted=all_but("cursor", "offset", "sort", "up"),
+        sort=query["sort"],
+        up=query["up"],
+        any_alert=bool(found) or analysis.any_alert(pool),
+        **choices(),
+    )
+
+
+@blueprint.get("/trades/<path:trade_id>")
+@access(Role.READ)
+def show_trade(trade_id: str) -> Response:
+    """One trade: facts, path, timeline."""
+    query = arguments(AsOfQuery())
+    every = _events(trade_id)
+    return page("trade.html", trade_id=trade_id, moments=_moments(every), **_state(every, query))
+
+
+@blueprint.get("/trade-state")
+@access(Role.READ)
+def show_trade_state() -> Response:
+    """The trade as it was at a time, for the slider."""
+    query = arguments(AsOfQuery())
+    trade_id = request.args.get("trade_id", "")
+    return fragment("trade_state.html", trade_id=trade_id, **_state(_events(trade_id), query))
+
+
+def _events(trade_id: str) -> Sequence[SignalEvent]:
+    events = signals.select_events_for_trade(services().pool, trade_id)
+    if not events:
+        raise NotFound("There is no trade with this id.", code="TRADE_NOT_FOUND")
+    return events
+
+
+def _moments(events: Sequence[SignalEvent]) -> list[datetime]:
+    return sorted({event.event_timestamp for event in events})
+
+
+def _state(every: Sequence[SignalEvent], query: dict[str, Any]) -> dict[str, Any]:
+    events = every
+    if query["as_of"] is not None:
+        events = trades.as_of(events, query["as_of"])
+    if query["known_at"] is not None:
+        events = trades.known_at(events, query["known_at"])
+    trade = trades.fold(events)
+    return {
+        "trade": trade,
+        "timeline": [_moment(event) for event in trade.events],
+        "anomalies": [(code, ANOMALIES.get(code, "")) for code in trade.anomalies],
+        "path": _path(trade),
+        "partial": len(trade.events) < len(trades.fold(every).events),
+    }
+
+
+def _moment(event: SignalEvent) -> dict[str, Any]:
+    body = event.telemetry if event.telemetry is not None else event.legacy_payload
+    facts = evidence(event)
+    told = (
+        (facts.entry_price if facts.event_type == ENTRY else None, "at {}", formats.price),
+        (facts.exit_price, "at {}", formats.price),
+        (facts.no_be_mfe, "MFE {}", formats.r_plain),
+        (facts.be_mfe if facts.be_mfe != facts.no_be_mfe else None, "MFE with break-even {}", formats.r_plain),
+        (facts.mae, "MAE {}", formats.r_plain),
+        (event.current_price, "price {}", formats.price),
+        (facts.exit_reason, "{}", str),
+    )
+    return {
+        "event": event,
+        "facts": facts,
+        "told": [text.format(form(value)) for value, text, form in told if value is not None],
+        "body": jsontext.dump(body or {}, indent=2),
+    }
+
+
+def _path(trade: trades.Trade) -> dict[str, Any]:
+    """The MFE path: R by time for each leg, with the levels that matter."""
+    told = [evidence(event) for event in trade.events]
+    rows = [item for item in told if item.excursions or item.mae is not None]
+    multiples = target_multiples(trade.targets, trade.entry_price, trade.risk_distance, trade.direction)
+    return {
+        "at": [item.at for item in rows],
+        "mfe": [item.mfe for item in rows],
+        "be_mfe": [item.be_mfe for item in rows],
+        "no_be_mfe": [item.no_be_mfe for item in rows],
+        "mae": [None if item.mae is None else -abs(item.mae) for item in rows],
+        "targets": list(multiples[:8]),
+        "entry": trade.entry_time,
+        "exit": trade.exit_time,
+        "realized_r": trade.realized_r,
+        "stop": Decimal(-1),
+    }

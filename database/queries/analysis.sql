@@ -1,0 +1,94 @@
+-- name: select_results(status, direction, session, symbol, strategy, since, until)
+-- What the analysis needs of each trade, in no order.
+SELECT
+    t.trade_id,
+    t.status,
+    t.trade_time,
+    t.exit_time,
+    t.session,
+    t.strategy,
+    t.symbol,
+    t.direction,
+    t.realized_r,
+    t.max_mfe,
+    t.be_mfe,
+    t.no_be_mfe,
+    t.mae,
+    t.event_count,
+    t.trade #>> '{setup,setup_id}' AS setup_id,
+    t.trade #>> '{setup,setup_family}' AS setup_family,
+    t.trade #>> '{setup,setup_variant}' AS setup_variant
+FROM trade_summary AS t
+WHERE
+    (:status::text [] IS NULL OR t.status = any(:status))
+    AND (:direction::text IS NULL OR t.direction = :direction)
+    AND (:session::text IS NULL OR t.session = :session)
+    AND (:symbol::text IS NULL OR t.symbol = :symbol)
+    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
+    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
+    AND (:until::timestamptz IS NULL OR t.trade_time < :until);
+
+-- name: select_trades_by(column, sign, status, direction, session, symbol, strategy, since, until, offset, limit)
+-- A page of trades in the order of one of their figures; trades without it come last.
+SELECT
+    t.trade_id,
+    t.trade
+FROM trade_summary AS t
+WHERE
+    (:status::text [] IS NULL OR t.status = any(:status))
+    AND (:direction::text IS NULL OR t.direction = :direction)
+    AND (:session::text IS NULL OR t.session = :session)
+    AND (:symbol::text IS NULL OR t.symbol = :symbol)
+    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
+    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
+    AND (:until::timestamptz IS NULL OR t.trade_time < :until)
+ORDER BY
+    :sign * CASE :column::text
+        WHEN 'r' THEN t.realized_r
+        WHEN 'mfe' THEN t.max_mfe
+        WHEN 'mae' THEN abs(t.mae)
+        WHEN 'events' THEN t.event_count
+        WHEN 'duration' THEN extract(EPOCH FROM t.exit_time - t.entry_time)
+        WHEN 'time' THEN extract(EPOCH FROM t.trade_time)
+    END DESC NULLS LAST,
+    t.trade_time DESC,
+    t.trade_id DESC
+LIMIT :limit OFFSET :offset;
+
+-- name: select_choices()
+-- What the filters can be set to.
+SELECT
+    (
+        SELECT array_agg(s.symbol ORDER BY s.symbol)
+        FROM (SELECT DISTINCT t.symbol FROM trade_summary AS t WHERE t.symbol IS NOT NULL LIMIT 200) AS s
+    ) AS symbols,
+    (
+        SELECT array_agg(s.strategy_id ORDER BY s.strategy_id)
+        FROM (SELECT DISTINCT t.strategy_id FROM trade_summary AS t WHERE t.strategy_id IS NOT NULL LIMIT 200) AS s
+    ) AS strategies;
+
+-- name: select_last_by_strategy()
+-- The last alert of each strategy, and how many of its trades are open.
+SELECT
+    coalesce(t.strategy, '(none)') AS strategy,
+    max(t.last_event_time) AS last_event_time,
+    count(*) AS trades,
+    count(*) FILTER (WHERE t.status IN ('ACTIVE', 'BE_PROTECTED')) AS open_trades
+FROM trade_summary AS t
+GROUP BY 1
+ORDER BY 2 DESC
+LIMIT 50;
+
+-- name: select_last_prices(trade_ids)
+-- The newest price that an alert told of each open trade.
+SELECT DISTINCT ON (s.trade_id)
+    s.trade_id,
+    s.current_price,
+    s.event_timestamp
+FROM automated_signals AS s
+WHERE s.trade_id = any(:trade_ids) AND s.current_price IS NOT NULL
+ORDER BY s.trade_id ASC, s.event_timestamp DESC, s.id DESC;
+
+-- name: select_anything()$
+-- Whether any alert was ever stored.
+SELECT exists(SELECT 1 FROM automated_signals);
