@@ -68,11 +68,16 @@ def fill(url: str, data_dir: Path) -> None:
             click.echo("The demo's database is filled already.")
             return
         click.echo("Filling the demo's database (takes a minute, only this once) ...")
-        now = datetime.now(UTC)
-        alerts(now)
-        quarantined(now)
-        refresh(services().pool)
-        others(app, now)
+        fill_app(app)
+
+
+def fill_app(app: Flask) -> None:
+    """Fill the empty database of this application, within its context."""
+    now = datetime.now(UTC)
+    alerts(now)
+    quarantined(now)
+    refresh(services().pool)
+    others(app, now)
 
 
 def alerts(now: datetime) -> None:
@@ -380,6 +385,10 @@ def governed(post: Callable[[str, Any], None], chance: random.Random) -> None:
     for engine, amount in (("WHOLESALE", 240), ("WHOLESALE", 120), ("CAPITAL", 300), ("CAPITAL", 9000), ("NOTIFY", 10)):
         request = {**who, "engine": engine, "amount": amount, "ttl_seconds": 86_400}
         post("/api/governance/risk/check-and-reserve", request)
+    held = {**who, "engine": "WHOLESALE", "amount": 200, "reservation_id": "demo-1"}
+    post("/api/governance/risk/check-and-reserve", held)
+    spent = {"reservation_id": "demo-1", "filled_amount": 180, "realized_loss": 65}
+    post("/api/governance/risk/settle", {**who, **spent})
     for _ in range(60):
         confidence = round(chance.uniform(0.7, 0.99), 2)
         trial = {**who, "domain": "BUYER_MATCH", "confidence": confidence, "success": chance.random() < confidence}

@@ -9,6 +9,7 @@ from flask import Response
 from dashboard.filters import arguments, choices
 from dashboard.pages import blueprint, page
 from database import analysis
+from handlers.aside import aside
 from handlers.middleware.access import Role, access
 from handlers.queries import TradeFilters
 from handlers.services import services
@@ -29,8 +30,9 @@ from state.analysis import (
 from state.newyork import trading_date
 
 #: Without a filter by date the analysis looks at this many days.
-DEFAULT_DAYS: Final = 180
-MOST_DOTS: Final = 3000
+DEFAULT_DAYS: Final = 90
+MOST_DOTS: Final = 2000
+MOST_POINTS: Final = 1000
 _STEPS: Final = (Decimal("0.5"), Decimal(1), Decimal(2), Decimal(4))
 
 
@@ -43,24 +45,31 @@ def show_analysis() -> Response:
     if defaulted:
         query["since"] = datetime.now(UTC) - timedelta(days=DEFAULT_DAYS)
     results = analysis.select_results(services().pool, filters=query)
-    outcomes = [row.outcome for row in results]
-    rolling = rolling_expectancy(outcomes)
-    dots = _dots(results)
+    found = aside(lambda: _everything(results))
     return page(
         "analysis.html",
         defaulted=DEFAULT_DAYS if defaulted else None,
-        overall=figures(results),
-        weeks=weeks(results),
-        histogram=histogram(results),
-        dots=dots,
-        rolling={"at": [at for at, _ in rolling], "value": [value for _, value in rolling]},
-        groups=_groups(results),
-        stops=stop_strategies(results),
         window=WINDOW,
         min_trades=MIN_TRADES,
         any_alert=bool(results) or analysis.any_alert(services().pool),
+        **found,
         **choices(),
     )
+
+
+def _everything(results: list[Result]) -> dict[str, Any]:
+    """All that is computed: beside the event loop, so that alerts are answered meanwhile."""
+    rolling = rolling_expectancy([row.outcome for row in results])
+    step = -(-len(rolling) // MOST_POINTS) or 1
+    return {
+        "overall": figures(results),
+        "weeks": weeks(results),
+        "histogram": histogram(results),
+        "dots": _dots(results),
+        "rolling": {"at": [at for at, _ in rolling[::step]], "value": [value for _, value in rolling[::step]]},
+        "groups": _groups(results),
+        "stops": stop_strategies(results),
+    }
 
 
 def _groups(results: list[Result]) -> list[dict[str, Any]]:

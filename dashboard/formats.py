@@ -46,6 +46,11 @@ def r_plain(value: Any) -> str:
     return NOTHING if _decimal(value) is None else f"{fixed(value, 2)}\u00a0R"
 
 
+def points(value: Any) -> str:
+    """A result in the symbol's own points: +12.25 pts."""
+    return NOTHING if _decimal(value) is None else f"{fixed(value, 2, signed=True)}\u00a0pts"
+
+
 def percent(value: Any, places: int = 1) -> str:
     """A percentage: 54.3 %."""
     return NOTHING if _decimal(value) is None else f"{fixed(value, places)}\u00a0%"
@@ -180,6 +185,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "r": r_text,
     "r_plain": r_plain,
     "pct": percent,
+    "points": points,
     "share": share,
     "money": money,
     "price": price,

@@ -22,6 +22,9 @@ POLICY: Final = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+#: Errors whose message is a code, as the API's contract has it.
+_SENTENCES: Final = {"TRADE_NOT_FOUND": "There is no trade with this id."}
+
 blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="templates")
 
 
@@ -72,7 +75,8 @@ def _known(error: AlertbookError) -> BaseResponse:
     """An error as a page, or the way to the login."""
     if isinstance(error, Unauthenticated) and request.method == "GET" and not _is_part():
         return redirect(url_for("dashboard.show_login", next=_here()), 303)
-    response = page("error.html", error.status, title=_title(error.status), message=error.message, id=current_id())
+    message = _SENTENCES.get(error.code, error.message)
+    response = page("error.html", error.status, title=_title(error.status), message=message, id=current_id())
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -1,6 +1,7 @@
 """Today: how the period went against the one before, what is open, what comes in, and whether all is well."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -13,17 +14,23 @@ from dashboard.filters import arguments
 from dashboard.lights import control_plane
 from dashboard.pages import blueprint, fragment, page
 from database import analysis, intake, quarantine, signals, summaries
+from handlers.aside import aside
 from handlers.middleware.access import Role, access
 from handlers.services import services
-from state.analysis import change, equity_curve, period_figures, thinned
+from state.analysis import Point, change, equity_curve, period_figures, thinned
 from state.event import SignalEvent
 from state.lifecycle import OPEN_STATUSES
 from state.r_multiple import EXACT, r_at
+from state.statistics import Outcome
 
 PERIODS: Final = (1, 7, 30, 90, 365)
 MOST_POINTS: Final = 600
 MOST_OPEN: Final = 200
 FEED_LENGTH: Final = 24
+#: Open pages ask every few seconds: one answer serves them all for as long.
+KEPT_SECONDS: Final = 10.0
+MOST_KEPT: Final = 50
+_kept: dict[tuple[str, int], tuple[Any, float, dict[str, Any]]] = {}
 #: figures of the strip: (name, label, format, better when higher, name of its sample size)
 FIGURES: Final = (
     ("net_r", "Net result", "r", True, "n"),
@@ -72,13 +79,26 @@ def show_state() -> Response:
 
 
 def _period(days: int) -> dict[str, Any]:
+    """The period's figures, read again when an alert has come since, and after KEPT_SECONDS in any case."""
+    pool = services().pool
+    newest, now = analysis.newest_alert(pool), time.monotonic()
+    place = (pool.url, days)
+    known = _kept.get(place)
+    if known is None or known[0] != newest or now - known[1] > KEPT_SECONDS:
+        if len(_kept) > MOST_KEPT:
+            _kept.clear()
+        known = _kept[place] = (newest, now, _read_period(days))
+    return known[2]
+
+
+def _read_period(days: int) -> dict[str, Any]:
     pool, now = services().pool, datetime.now(UTC)
     since, before = now - timedelta(days=days), now - timedelta(days=2 * days)
     outcomes, _ = summaries.select_outcomes(pool, filters={"since": since})
     earlier, _ = summaries.select_outcomes(pool, filters={"since": before, "until": since})
-    current, previous = period_figures(outcomes), period_figures(earlier)
+    points, current, previous = aside(lambda: _figures_of(outcomes, earlier))
     open_trades = _open_trades()
-    points = equity_curve(outcomes)
+    thin = thinned(points, MOST_POINTS)
     known = [trade["open_r"] for trade in open_trades if trade["open_r"] is not None]
     open_r = sum(known, Decimal(0)) if known else None
     return {
@@ -89,14 +109,21 @@ def _period(days: int) -> dict[str, Any]:
         "open_r": open_r,
         "open_priced": len(known),
         "chart": {
-            "at": [point.at for point in thinned(points, MOST_POINTS)],
-            "equity": [point.equity for point in thinned(points, MOST_POINTS)],
-            "underwater": [point.underwater for point in thinned(points, MOST_POINTS)],
+            "at": [point.at for point in thin],
+            "equity": [point.equity for point in thin],
+            "underwater": [point.underwater for point in thin],
             "open_r": open_r,
             "n": len(points),
         },
         "any_alert": bool(outcomes) or bool(open_trades) or analysis.any_alert(pool),
     }
+
+
+def _figures_of(
+    outcomes: Sequence[Outcome], earlier: Sequence[Outcome]
+) -> tuple[list[Point], dict[str, Any], dict[str, Any]]:
+    points = equity_curve(outcomes)
+    return points, period_figures(outcomes, points), period_figures(earlier, equity_curve(earlier))
 
 
 def _figure(

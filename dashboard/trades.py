@@ -1,6 +1,5 @@
 """Trades: the list with its filters, and one trade from its first alert to its last."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -12,16 +11,18 @@ from dashboard import formats
 from dashboard.filters import arguments, choices
 from dashboard.forms import all_but
 from dashboard.pages import blueprint, fragment, page
-from database import analysis, signals, summaries
-from errors import NotFound
+from database import analysis, summaries
 from handlers.middleware.access import Role, access
+from handlers.money import with_money
 from handlers.queries import AsOfQuery, TradesQuery, cursor
 from handlers.services import services
+from handlers.trades import find_trade
 from state import jsontext
 from state import trade as trades
 from state.anomalies import ANOMALIES
 from state.event import SignalEvent
 from state.evidence import evidence
+from state.position import PositionTrade
 from state.r_multiple import target_multiples
 from state.vocabulary import ENTRY
 
@@ -74,8 +75,8 @@ def list_trades() -> Response:
 def show_trade(trade_id: str) -> Response:
     """One trade: facts, path, timeline."""
     query = arguments(AsOfQuery())
-    every = _events(trade_id)
-    return page("trade.html", trade_id=trade_id, moments=_moments(every), **_state(every, query))
+    whole = find_trade(trade_id, as_of=None, known_at=None)
+    return page("trade.html", trade_id=trade_id, moments=_moments(whole), **_state(whole, query))
 
 
 @blueprint.get("/trade-state")
@@ -84,33 +85,27 @@ def show_trade_state() -> Response:
     """The trade as it was at a time, for the slider."""
     query = arguments(AsOfQuery())
     trade_id = request.args.get("trade_id", "")
-    return fragment("trade_state.html", trade_id=trade_id, **_state(_events(trade_id), query))
+    return fragment(
+        "trade_state.html", trade_id=trade_id, **_state(find_trade(trade_id, as_of=None, known_at=None), query)
+    )
 
 
-def _events(trade_id: str) -> Sequence[SignalEvent]:
-    events = signals.select_events_for_trade(services().pool, trade_id)
-    if not events:
-        raise NotFound("There is no trade with this id.", code="TRADE_NOT_FOUND")
-    return events
+def _moments(trade: trades.Trade) -> list[datetime]:
+    return sorted({event.event_timestamp for event in trade.events})
 
 
-def _moments(events: Sequence[SignalEvent]) -> list[datetime]:
-    return sorted({event.event_timestamp for event in events})
-
-
-def _state(every: Sequence[SignalEvent], query: dict[str, Any]) -> dict[str, Any]:
-    events = every
-    if query["as_of"] is not None:
-        events = trades.as_of(events, query["as_of"])
-    if query["known_at"] is not None:
-        events = trades.known_at(events, query["known_at"])
-    trade = trades.fold(events)
+def _state(whole: trades.Trade, query: dict[str, Any]) -> dict[str, Any]:
+    trade = whole
+    if query["as_of"] is not None or query["known_at"] is not None:
+        trade = find_trade(whole.trade_id, as_of=query["as_of"], known_at=query["known_at"])
     return {
         "trade": trade,
+        "position": trade if isinstance(trade, PositionTrade) else None,
+        "money": with_money(trade.as_dict()),
         "timeline": [_moment(event) for event in trade.events],
         "anomalies": [(code, ANOMALIES.get(code, "")) for code in trade.anomalies],
         "path": _path(trade),
-        "partial": len(trade.events) < len(trades.fold(every).events),
+        "partial": len(trade.events) < len(whole.events),
     }
 
 

@@ -10,12 +10,14 @@ from dashboard.pages import blueprint, fragment, page
 from errors import AlertbookError
 from handlers import payloads
 from handlers.middleware.access import Role, access
-from handlers.middleware.bodies import json_object, read_body
+from handlers.middleware.bodies import alert_object, read_body
 from handlers.payloads import Refused
+from handlers.payloads.credentials import take_credentials
 from handlers.services import services
 from handlers.trades import event_as_dict
 from state import jsontext
 from state.event import SignalEvent
+from state.vocabulary import POSITION
 
 
 @blueprint.get("/workbench")
@@ -40,8 +42,7 @@ def reading_of(raw: bytes, *, fill: bool) -> dict[str, Any]:
     here = services()
     raw, filled = fill_placeholders(raw, datetime.now(UTC)) if fill else (raw, [])
     try:
-        body = json_object(raw)
-        secret = body.pop("secret", None) is not None
+        offered, body = take_credentials(alert_object(raw))
         context = payloads.Context(received_at=datetime.now(UTC), naive_zone=here.settings.naive_timestamp_zone)
         reading = payloads.read(body, context)
     except AlertbookError as error:
@@ -51,7 +52,7 @@ def reading_of(raw: bytes, *, fill: bool) -> dict[str, Any]:
         "items": [_item(index, outcome) for index, outcome in enumerate(reading.outcomes)],
         "version": reading.version,
         "schema": reading.schema_version,
-        "secret": secret,
+        "secret": bool(offered),
         "filled": filled,
     }
 
@@ -59,14 +60,11 @@ def reading_of(raw: bytes, *, fill: bool) -> dict[str, Any]:
 def _item(index: int, outcome: SignalEvent | Refused) -> dict[str, Any]:
     if isinstance(outcome, Refused):
         return {"index": index, "error": outcome.error}
+    item = {"index": index, "event": outcome, "shown": _shown(event_as_dict(outcome))}
+    if outcome.event_type == POSITION:  # it tells what a position became, which only its own dialect can say
+        return item
     message = message_of(outcome)
-    return {
-        "index": index,
-        "event": outcome,
-        "shown": _shown(event_as_dict(outcome)),
-        "message": jsontext.dump(message, indent=2),
-        "pine": pine_of(message),
-    }
+    return {**item, "message": jsontext.dump(message, indent=2), "pine": pine_of(message)}
 
 
 def _shown(event: dict[str, Any]) -> str:

@@ -85,3 +85,10 @@ def any_alert(pool: Pool) -> bool:
     """Whether any alert was ever stored."""
     with pool.transaction() as connection:
         return bool(QUERIES.analysis.select_anything(connection))
+
+
+def newest_alert(pool: Pool) -> tuple[datetime, int] | None:
+    """When the alert that came last was received, and its row number; None before the first."""
+    with pool.transaction() as connection:
+        row = QUERIES.analysis.select_newest(connection)
+    return None if row is None else (row.received_at, row.id)

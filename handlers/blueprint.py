@@ -11,6 +11,7 @@ from webargs.flaskparser import FlaskParser
 from errors import Invalid
 from handlers.middleware.access import ACCESS_ATTRIBUTE
 from handlers.middleware.bodies import json_object, read_body
+from handlers.operation_examples import add_examples
 from handlers.statuses import responses
 
 _FORM = "application/x-www-form-urlencoded"
@@ -58,6 +59,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         for method, told in self._docs[endpoint].items():
             if method != "parameters":
                 told["role"] = declared.role if declared else None
+                told["endpoint"] = f"{self.name}.{endpoint}"
 
 
 def _tell_statuses(doc: dict[str, Any], info: dict[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
@@ -65,4 +67,5 @@ def _tell_statuses(doc: dict[str, Any], info: dict[str, Any], *, method: str, **
     told = {str(status): said for status, said in doc.get("responses", {}).items()}
     told = {status: said for status, said in told.items() if status not in ("default", "422")}
     doc["responses"] = {**responses(info.get("role"), method), **told}
+    add_examples(doc, info["endpoint"], method.lower())
     return doc

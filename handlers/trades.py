@@ -34,18 +34,24 @@ def show_trade(query: dict[str, Any], trade_id: str) -> Response:
     `as_of` shows the trade as it was at a time (by the events' own times), `known_at` as it was known at a time (by
     receipt); a date stands for the end of that New York day. A stream's id shows its newest trade.
     """
+    trade = find_trade(trade_id, as_of=query["as_of"], known_at=query["known_at"])
+    return answer(
+        {"success": True, "trade": with_money(trade.as_dict()), "events": [event_as_dict(e) for e in trade.events]}
+    )
+
+
+def find_trade(trade_id: str, *, as_of: datetime | None, known_at: datetime | None) -> trades.Trade:
+    """The trade of this id, or a stream's newest one, as it was or was known then. Raises NotFound."""
     events: Sequence[SignalEvent] = signals.select_events_of(services().pool, trade_id)
-    if query["as_of"] is not None:
-        events = trades.as_of(events, query["as_of"])
-    if query["known_at"] is not None:
-        events = trades.known_at(events, query["known_at"])
+    if as_of is not None:
+        events = trades.as_of(events, as_of)
+    if known_at is not None:
+        events = trades.known_at(events, known_at)
     found, _ = aside(lambda: trades_of(events))
     trade = next((one for one in found if one.trade_id == trade_id), found[-1] if found else None)
     if trade is None or (trade.trade_id != trade_id and stream_of(trade_id) is not None):
         raise NotFound("trade_not_found", code="TRADE_NOT_FOUND")
-    return answer(
-        {"success": True, "trade": with_money(trade.as_dict()), "events": [event_as_dict(e) for e in trade.events]}
-    )
+    return trade
 
 
 @blueprint.get("/api/automated-signals/trades")

@@ -15,7 +15,7 @@ from typing import Any, Final
 from state.lifecycle import COMPLETED
 from state.newyork import to_new_york, trading_date
 from state.r_multiple import EXACT, RATIO
-from state.statistics import Outcome, sample, summarise
+from state.statistics import Outcome, summarise
 from state.vocabulary import SESSIONS
 
 #: Below this many trades no rate and no mean is told.
@@ -246,14 +246,16 @@ def _at_target(pairs: Sequence[tuple[Decimal, Decimal]], target: Decimal) -> dic
     }
 
 
-def period_figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The headline of a period: the statistics of `summarise`, with net_r and the current drawdown in R (>= 0)."""
-    curve = equity_curve(outcomes)
+def period_figures(outcomes: Sequence[Outcome], curve: Sequence[Point]) -> dict[str, Any]:
+    """The headline of a period: the statistics of `summarise`, with net_r and the current drawdown in R (>= 0).
+
+    `curve` is the `equity_curve` of the same outcomes; `n` is the number of its points.
+    """
     return {
         **summarise(outcomes),
         "net_r": curve[-1].equity if curve else None,
         "current_drawdown_r": EXACT.minus(curve[-1].underwater) if curve else None,
-        "n": len(sample(outcomes).results),
+        "n": len(curve),
     }
 
 

@@ -92,3 +92,12 @@ ORDER BY s.trade_id ASC, s.event_timestamp DESC, s.id DESC;
 -- name: select_anything()$
 -- Whether any alert was ever stored.
 SELECT exists(SELECT 1 FROM automated_signals);
+
+-- name: select_newest()^
+-- The alert that came last: as long as it is the same, hardly anything has changed.
+SELECT
+    s.received_at,
+    s.id
+FROM automated_signals AS s
+ORDER BY s.received_at DESC, s.id DESC
+LIMIT 1;

@@ -256,3 +256,23 @@ def test_assets_are_kept_for_ever_under_their_own_address(client: FlaskClient) -
 def test_the_chart_library_is_offered_only_where_something_is_drawn(client: FlaskClient) -> None:
     assert "plotly.min.js" in client.get("/dashboard").text
     assert "plotly" not in client.get("/dashboard/trades").text
+
+
+def test_a_trade_of_position_alerts_is_shown_in_points(client: FlaskClient) -> None:
+    start = datetime.now(UTC) - timedelta(hours=1)
+    for minutes, action, price, became in ((0, "buy", "100", "long"), (5, "sell", "104.5", "flat")):
+        size = "2" if became == "long" else "0"
+        body = {
+            "ticker": "MNQ1!", "action": action, "price": price, "contracts": "2", "strategy": "Swing",
+            "market_position": became, "market_position_size": size, "position_size": size,
+            "prev_market_position": "flat" if became == "long" else "long",
+            "prev_market_position_size": "0" if became == "long" else "2",
+            "time": (start + timedelta(minutes=minutes)).isoformat(),
+        }  # fmt: skip
+        assert client.post(WEBHOOK, data=json.dumps(body)).status_code == 200
+    shown = traded_page = text(client, "/dashboard/trades")
+    assert "+9.00\u00a0pts" in shown
+    address = re.findall(r'class="id" href="([^"]+)"', traded_page)[0]
+    assert "+9.00\u00a0pts" in text(client, address)
+    read = unescape(client.post("/dashboard/workbench", data=json.dumps(body)).text)
+    assert "Read as order" in read

@@ -43,7 +43,7 @@ results_in_r = st.lists(st.integers(-40, 60).map(lambda tenth: str(Decimal(tenth
 def test_the_curve_agrees_with_the_statistics(values: list[str]) -> None:
     rows = [outcome(number, value) for number, value in enumerate(values)]
     curve, stats = analysis.equity_curve(rows), summarise(rows)
-    figures = analysis.period_figures(rows)
+    figures = analysis.period_figures(rows, curve)
     assert stats["max_drawdown_r"] == (-min(point.underwater for point in curve) if curve else None)
     assert figures["net_r"] == (sum(sample(rows).results) if values else None)
     assert figures["current_drawdown_r"] == (-curve[-1].underwater if curve else None)
