@@ -12,9 +12,12 @@ from errors import Invalid
 from handlers.middleware.access import ACCESS_ATTRIBUTE
 from handlers.middleware.bodies import json_object, read_body
 from handlers.operation_examples import add_examples
-from handlers.statuses import responses
+from handlers.statuses import responses, shared
 
 _FORM = "application/x-www-form-urlencoded"
+
+
+_REFUSALS = shared()
 
 
 class BodyParser(FlaskParser):  # type: ignore[misc]
@@ -62,8 +65,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
                 told["endpoint"] = f"{self.name}.{endpoint}"
 
 
-def _tell_statuses(doc: dict[str, Any], info: dict[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
+def _tell_statuses(doc: dict[str, Any], info: dict[str, Any], *, spec: Any, method: str, **_: Any) -> dict[str, Any]:
     """Every status by its number instead of flask-smorest's "default", which would allow any."""
+    if not spec.components.responses.keys() >= _REFUSALS.keys():
+        spec.components.responses.update(_REFUSALS)
     told = {str(status): said for status, said in doc.get("responses", {}).items()}
     told = {status: said for status, said in told.items() if status not in ("default", "422")}
     doc["responses"] = {**responses(info.get("role"), method), **told}

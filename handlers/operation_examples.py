@@ -30,13 +30,14 @@ def _recorded() -> dict[str, Any]:
     return found
 
 
+def refusal_example(status: int) -> dict[str, Any]:
+    """What a refusal with this status looks like."""
+    return _error(str(status), *_ERRORS[str(status)])
+
+
 def add_examples(doc: dict[str, Any], endpoint: str, method: str) -> None:
-    """Put the recorded request and answer, and an example of each error, into an operation's description."""
+    """Put the recorded request and answer into an operation's description."""
     doc["x-endpoint"] = endpoint
-    for status, (code, sentence) in _ERRORS.items():
-        content = doc["responses"].get(status, {}).get("content", {}).get("application/json")
-        if content is not None:
-            content["example"] = _error(status, code, sentence)
     found = _recorded().get(f"{endpoint} {method}")
     if found is None:
         return

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from handlers.middleware.access import Role
+from handlers.operation_examples import refusal_example
 
 _MEANINGS: Final = {
     400: "The body is not JSON, or not whole.",
@@ -23,7 +24,7 @@ _GUARDED: Final = (401, 403, 409, 429)
 _WITH_BODY: Final = (400, 408, 413, 415)
 
 _TEXT: Final = {"type": "string"}
-ERROR_SHAPE: Final[dict[str, Any]] = {
+REFUSAL_SHAPE: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["success", "ok", "error", "code", "details", "request_id"],
     "properties": {
@@ -40,6 +41,17 @@ ERROR_SHAPE: Final[dict[str, Any]] = {
 }
 
 
+def shared() -> dict[str, Any]:
+    """The refusals by name, for the description's components: 130 operations refer to them."""
+    return {
+        _name(status): {
+            "description": meaning,
+            "content": {"application/json": {"schema": REFUSAL_SHAPE, "example": refusal_example(status)}},
+        }
+        for status, meaning in _MEANINGS.items()
+    }
+
+
 def responses(role: Role | None, method: str) -> dict[str, Any]:
     """The responses of one operation in the words of OpenAPI."""
     reads = method.lower() in ("get", "head")
@@ -47,7 +59,8 @@ def responses(role: Role | None, method: str) -> dict[str, Any]:
     found: dict[str, Any] = {"200": {"description": "Done."}}
     if not reads:
         found["201"] = {"description": "Made."}
-    for status in sorted(statuses):
-        content = {"application/json": {"schema": ERROR_SHAPE}}
-        found[str(status)] = {"description": _MEANINGS[status], "content": content}
-    return found
+    return found | {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(statuses)}
+
+
+def _name(status: int) -> str:
+    return f"Refused{status}"

@@ -26,7 +26,8 @@ def test_every_operation_names_its_statuses(described: dict[str, Any]) -> None:
 def test_errors_have_the_one_shape(described: dict[str, Any]) -> None:
     refused = described["paths"]["/api/v1/quarantine"]["get"]["responses"]
     for status in ("401", "403", "404", "409", "422", "429", "503"):
-        shape = refused[status]["content"]["application/json"]["schema"]
+        named = refused[status]["$ref"].rpartition("/")[2]
+        shape = described["components"]["responses"][named]["content"]["application/json"]["schema"]
         assert set(shape["required"]) == {"success", "ok", "error", "code", "details", "request_id"}
     public = described["paths"]["/healthz"]["get"]["responses"]
     assert "401" not in public

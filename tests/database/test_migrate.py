@@ -150,8 +150,8 @@ def test_of_two_runs_at_once_one_works_and_the_other_waits(empty_database_url: s
     try:
         wait_until(is_waiting(url), 20, "the first run to meet the lock")
         waiting = (
-            "SELECT count(*) > 1 FROM pg_stat_activity"
-            " WHERE query LIKE '%pg_try_advisory_xact_lock%' AND pid <> pg_backend_pid()"
+            "SELECT count(*) > 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND (query LIKE '%pg_try_advisory_xact_lock%' OR query ILIKE 'rollback%')"
         )
         wait_until(lambda: run_sql(url, waiting) == [(True,)], 20, "the second run to wait for the first")
         holder.rollback()

@@ -1,6 +1,7 @@
 """The API's description: an example of every operation and of each of its errors."""
 
 import json
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,11 +10,21 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @pytest.fixture
-def operations(client: FlaskClient) -> dict[str, dict[str, object]]:
-    told = json.loads(client.get("/openapi.json").text)
+def description(client: FlaskClient) -> Any:
+    return json.loads(client.get("/openapi.json").text)
+
+
+@pytest.fixture
+def refusals(description: Any) -> dict[str, Any]:
+    found: dict[str, Any] = description["components"]["responses"]
+    return found
+
+
+@pytest.fixture
+def operations(description: Any) -> dict[str, dict[str, object]]:
     return {
         f"{method} {path}": operation
-        for path, found in told["paths"].items()
+        for path, found in description["paths"].items()
         for method, operation in found.items()
         if method in METHODS
     }
@@ -34,7 +45,9 @@ def test_every_operation_has_an_example_of_its_answer(operations: dict[str, dict
     assert without == [], "run `python -m tests.record_examples`"
 
 
-def test_every_error_has_an_example_in_the_one_shape(operations: dict[str, dict[str, object]]) -> None:
+def test_every_error_has_an_example_in_the_one_shape(
+    operations: dict[str, dict[str, object]], refusals: dict[str, Any]
+) -> None:
     for name, operation in operations.items():
         errors = {
             status: response
@@ -43,7 +56,8 @@ def test_every_error_has_an_example_in_the_one_shape(operations: dict[str, dict[
         }
         assert {"404", "503"} <= set(errors), name
         for status, response in errors.items():
-            example = response["content"]["application/json"]["example"]
+            shared = refusals[response["$ref"].rpartition("/")[2]]
+            example = shared["content"]["application/json"]["example"]
             assert (example["success"], example["ok"]) == (False, False), (name, status)
             assert example["code"], (name, status)
 
