@@ -60,6 +60,7 @@ def test_every_route_against_every_role(guarded: Flask, who: str) -> None:
             tried.append(path)
             answer = client.open(path, method=method, headers=CREDENTIALS[who], environ_base=address)
             status = answer.status_code
+            answer.close()  # an export streams
             # a page without a login leads to the login
             let_in = status not in GUARDED and not answer.headers.get("Location", "").startswith("/dashboard/login")
             if let_in != (who in OPENED[needed.role]):
