@@ -99,7 +99,7 @@ def test_test_runs_every_check_and_then_all_tests_with_coverage(checkout: Path) 
     ran = " / ".join(calls(checkout))
     for check in ("ruff check .", "ruff format --check .", "mypy .", "importlinter", "sqlfluff lint"):
         assert check in ran
-    assert calls(checkout)[-1] == "run -m pytest --cov --cov-fail-under=95"
+    assert calls(checkout)[-1] == "run -m pytest -n auto --maxprocesses 4 --cov --cov-fail-under=95"
 
 
 def test_bench_lists_and_refuses_unknown_names(checkout: Path) -> None:
