@@ -9,6 +9,7 @@ import os
 import sqlite3
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -159,6 +160,7 @@ class Spool:
         file = self.folder / "spool.sqlite"
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, connection.close)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", f"max_page_count={self._max_pages}"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(_SCHEMA)
