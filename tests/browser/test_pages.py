@@ -205,7 +205,7 @@ def test_a_quarantined_alert_is_mended_and_replayed(at_keyed: Visitor) -> None:
     mended = text.input_value().replace('"a lot"', "100.5")
     text.fill(mended)
     page.get_by_role("button", name="Only read it").click()
-    expect(page.get_by_text("Read as direct")).to_be_visible()
+    expect(page.get_by_text("Read as direct", exact=True)).to_be_visible()
     page.get_by_role("button", name="Replay this text").click()
     expect(page.locator(".kpis").get_by_text("replayed")).to_be_visible()
     watched.open("/dashboard/trades/MENDED-1")
