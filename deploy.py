@@ -1,39 +1,30 @@
 """What an operator runs against an environment: migrate, rebuild, check, smoke, keys, audit, review and more."""
 
-import json
 import os
-import re
 import secrets
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
-from urllib.error import HTTPError
-from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 import click
 import simplejson
 
-from database import console, migrate
+from database import backups, citus, console, migrate
 from database.embedded import EmbeddedPostgresError, running_url
 from database.governance import audit, review
 from database.pool import Pool
 from database.rebuild import count_streams, rebuild
 from database.signals import delete_trades
 from errors import AlertbookError, SettingsError
-from settings import ROOT, Settings, load
+from jobs import backup, running
+from settings import Settings, load
+from smoke import Target, sample_alerts, try_sample
 from state import jsontext
 
 T = TypeVar("T")
-
-TEST_PAYLOADS: Final = ROOT / "test_payloads"
-SMOKE_SECONDS: Final = 20.0
-_IDS: Final = re.compile(rb'(?P<name>"(?:trade_id|signal_id)"\s*:\s*)(?P<id>"(?:[^"\\]|\\.)*"|-?\d+)')
-#: What names the stream of a position alert, which has no trade id.
-_STREAMS: Final = re.compile(rb'(?P<name>"(?:ticker|symbol|tv_instrument|bot_uuid)"\s*:\s*)(?P<id>"(?:[^"\\]|\\.)*")')
 
 KEY_NAMES: Final = ("WEBHOOK_SECRET", "API_KEY", "ADMIN_KEY", "INTERNAL_TOKEN", "SESSION_SECRET", "VIEWER_KEY")
 
@@ -206,113 +197,13 @@ def smoke(url: str, secret: str | None, api_key: str | None, admin_key: str | No
     target = Target(url.rstrip("/"), _first(secret), _first(api_key), _first(admin_key))
     results = []
     for path in sample_alerts():
-        results.append(result := _try_sample(target, path))
+        results.append(result := try_sample(target, path))
         click.echo(f"{'pass' if result.passed else 'FAIL'}  {result.case}  {result.message}".rstrip())
     click.echo(clean_up([trade_id for result in results for trade_id in result.trade_ids]))
     failed = sum(not result.passed for result in results)
     click.echo(f"{len(results) - failed} passed, {failed} failed")
     if failed or not results:
         raise SystemExit(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The server under the smoke test and the keys for it."""
-
-    url: str
-    secret: str | None
-    api_key: str | None
-    admin_key: str | None
-
-    def post(self, body: bytes) -> tuple[int, Any]:
-        path = "/api/automated-signals/webhook" + (f"/{quote(self.secret, safe='')}" if self.secret else "")
-        return self._ask(Request(self.url + path, data=body, headers={"Content-Type": "application/json"}))
-
-    def get_trade(self, trade_id: str) -> tuple[int, Any]:
-        return self._get(f"trade/{quote(trade_id, safe='')}")
-
-    def get_event(self, event_id: int) -> tuple[int, Any]:
-        return self._get(f"telemetry/{event_id}")
-
-    def _get(self, path: str) -> tuple[int, Any]:
-        keys = {"X-API-Key": self.api_key} if self.api_key else {"X-Admin-Key": self.admin_key}
-        headers = {name: key for name, key in keys.items() if key}
-        return self._ask(Request(f"{self.url}/api/automated-signals/{path}", headers=headers))
-
-    @staticmethod
-    def _ask(request: Request) -> tuple[int, Any]:
-        """Status and JSON of an answer; status 0 and a sentence when there was none."""
-        try:
-            with urlopen(request, timeout=SMOKE_SECONDS) as answer:
-                return answer.status, json.load(answer)
-        except HTTPError as error:
-            with error:
-                return error.code, error.read(500).decode("utf-8", "replace")
-        except (OSError, ValueError) as error:
-            return 0, f"no answer: {error}"
-
-
-@dataclass(frozen=True, slots=True)
-class SmokeResult:
-    """How one sample alert fared; `trade_ids` are those that it left in the store."""
-
-    case: str
-    passed: bool
-    message: str
-    trade_ids: tuple[str, ...]
-
-
-def sample_alerts(folder: Path = TEST_PAYLOADS) -> list[Path]:
-    """The valid sample alerts of every payload version, in order of name."""
-    return [
-        path
-        for path in sorted(folder.glob("*/*.json"))
-        if not path.name.endswith(".expected.json") and not path.name.startswith("invalid__")
-    ]
-
-
-def with_fresh_ids(body: bytes, prefix: str) -> tuple[bytes, set[str]]:
-    """The alert with each different trade_id and signal_id, wherever it sits, replaced by a new one.
-
-    Of a position alert, which has none, the symbol or bot is replaced, so that it makes a stream of its own.
-    Works on the text, so that everything else reaches the server byte for byte. Also returns the new ids.
-    """
-    fresh: dict[bytes, str] = {}
-
-    def replace(match: re.Match[bytes]) -> bytes:
-        new = fresh.setdefault(match["id"], f"{prefix}-{len(fresh) + 1}")
-        return match["name"] + b'"' + new.encode() + b'"'
-
-    named = _IDS.sub(replace, body)
-    return (named if fresh else _STREAMS.sub(replace, body)), set(fresh.values())
-
-
-def _try_sample(target: Target, path: Path) -> SmokeResult:
-    case = f"{path.parent.name}/{path.stem}"
-    body, ids = with_fresh_ids(path.read_bytes(), f"smoke-{secrets.token_hex(6)}")
-    status, answer = target.post(body)
-    if status != 200 or not isinstance(answer, dict) or answer.get("success") is not True:
-        return SmokeResult(case, False, f"POST answered {status}: {answer}", tuple(sorted(ids)))
-    if answer.get("event_type") == "POSITION":
-        return _position_result(target, case, answer, ids)
-    answers = answer.get("results", [answer])
-    stored = {str(one["trade_id"]) for one in answers if one.get("trade_id")} & ids
-    for trade_id in sorted(stored):
-        status, trade = target.get_trade(trade_id)
-        if status != 200 or trade["trade"]["trade_id"] != trade_id or not trade["events"]:
-            return SmokeResult(case, False, f"GET of trade {trade_id} answered {status}: {trade}", tuple(sorted(ids)))
-    if not stored:
-        return SmokeResult(case, False, f"the answer names none of the trade ids that were sent: {answer}", ())
-    return SmokeResult(case, True, "", tuple(sorted(stored)))
-
-
-def _position_result(target: Target, case: str, answer: Any, ids: set[str]) -> SmokeResult:
-    """A position alert is found by its number; its id is its stream's, which holds the fresh name."""
-    stream = str(answer["trade_id"])
-    status, event = target.get_event(answer["event_id"])
-    if status != 200 or event["trade_id"] != stream or not any(one.upper() in stream.upper() for one in ids):
-        return SmokeResult(case, False, f"GET of event {answer['event_id']} answered {status}: {event}", (stream,))
-    return SmokeResult(case, True, "", (stream,))
 
 
 def _first(keys_in_rotation: str | None) -> str | None:
@@ -335,6 +226,27 @@ def clean_up(trade_ids: list[str]) -> str:
     finally:
         pool.close()
     return f"cleaned up {len(trade_ids)} trades"
+
+
+@cli.command()
+@_in_one_sentence
+def distribute() -> None:
+    """Spread the tables over a Citus cluster and check where its hot queries run; exits 1 when that is wrong.
+
+    Runs against the coordinator. What is spread already is left alone; there is no way back but a dump.
+    """
+    try:
+        checked = citus.distribute(_needed_url(), click.echo)
+    except citus.CannotDistribute as error:
+        for reason in error.reasons:
+            _report(False, reason)
+        raise SystemExit(1) from None
+    results = [
+        _report(one.problem is None, f"{one.name}: {one.run}{f' ({one.problem})' if one.problem else ''}")
+        for one in checked
+    ]
+    if not all(results):
+        raise SystemExit(1)
 
 
 @cli.group("audit")
@@ -375,6 +287,40 @@ def review_command() -> None:
     facts = _ask_database(lambda pool: review.select_review(pool, zone))
     click.echo(simplejson.dumps(jsontext.stored(jsontext.dump(facts)), indent=2, use_decimal=True))
     if facts["verdict"] != "healthy":
+        raise SystemExit(1)
+
+
+@cli.command("backup")
+@click.argument("target", required=False)
+@click.option(backup.MADE_ELSEWHERE, "elsewhere", metavar="WHAT", help="Only note that WHAT has made a backup.")
+def backup_command(target: str | None, elsewhere: str | None) -> None:
+    """Copy the whole database to the file or folder TARGET (-: standard output), and note that it was done."""
+    if (target is None) == (elsewhere is None):
+        _fail(f"Name the file or folder that the backup goes to (- for standard output), or {backup.MADE_ELSEWHERE}.")
+    words = (target,) if target is not None else (backup.MADE_ELSEWHERE, str(elsewhere))
+    try:
+        outcome = running.run(backup.JOB, _settings(), words, now=datetime.now(UTC))
+    except (AlertbookError, SettingsError) as error:
+        _fail(str(error))
+    if "skipped" in outcome.result:
+        _fail(outcome.result["skipped"])
+    click.echo(jsontext.dump(outcome.result), err=True)
+
+
+@cli.command("restore")
+@click.argument("dump", type=click.Path(path_type=Path))
+def restore_command(dump: Path) -> None:
+    """Bring the backup DUMP into the empty database of DATABASE_URL, and verify the audit in it."""
+    url = _settings().database_url_direct
+    if url is None:
+        _fail("DATABASE_URL is unset: set it to the empty database that the backup goes to.")
+    try:
+        backups.restore(url, dump)
+    except AlertbookError as error:
+        _fail(error.message)
+    click.echo(f"restored {dump}")
+    found = _ask_database(audit.verify)
+    if not _report(found.ok, str(found.detail)):
         raise SystemExit(1)
 
 

@@ -130,6 +130,12 @@ class PoisonRow(DatabaseError):
     code = "CANNOT_BE_STORED"
 
 
+class BackupFailed(AlertbookError):
+    """No backup was made; the message is that of PostgreSQL's program."""
+
+    code = "BACKUP_FAILED"
+
+
 class QueryBug(DatabaseError):
     """Our SQL is wrong for this schema (SQLSTATE 42*)."""
 
