@@ -23,16 +23,19 @@ def equity_balances(pool: Pool, since: datetime, until: datetime, currency: str)
     with pool.transaction(timeout=30) as connection:
         if not QUERIES.balances.has_equity_points(connection):
             return []
-        rows = list(QUERIES.balances.select_equity_balances(connection, since=since, until=until))
-    return [_equity(pool, row, currency) for row in rows]
+        rows = list(QUERIES.balances.select_last_points(connection, since=since, until=until))
+        before = [
+            QUERIES.balances.select_point_before(connection, profile_id=row.profile_id, since=since) for row in rows
+        ]
+    return [_equity(pool, row, previous, currency) for row, previous in zip(rows, before, strict=True)]
 
 
-def _equity(pool: Pool, row: Any, currency: str) -> Balance:
+def _equity(pool: Pool, row: Any, previous: Any, currency: str) -> Balance:
     name = str(row.profile_id)
-    if row.previous_at is None:
-        return Balance(name, NOTHING, row.current, NOTHING)
-    flows = capital.select_flows(pool, since=row.previous_at, until=row.current_at)
-    return Balance(name, row.previous, row.current, flows.get((name, currency), NOTHING))
+    if previous is None:
+        return Balance(name, NOTHING, row.account_equity, NOTHING)
+    flows = capital.select_flows(pool, since=previous.recorded_at, until=row.recorded_at)
+    return Balance(name, previous.account_equity, row.account_equity, flows.get((name, currency), NOTHING))
 
 
 def ledger_balances(pool: Pool, since: datetime, until: datetime) -> list[Balance]:

@@ -44,10 +44,33 @@ def _note(connection: Connection, kind: str, msg: str | None, meta: Mapping[str,
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A task that is held for as long as the block of `held_task` runs."""
+class Desk:
+    """The only one who writes files, from `take` to the end of the transaction."""
 
     connection: Connection
+
+    def take(self) -> None:
+        """Wait until nobody else writes."""
+        QUERIES.builder.lock_desk(self.connection)
+
+    def is_committed(self, apply_id: str) -> bool:
+        """Whether an apply was noted for good."""
+        return bool(QUERIES.builder.is_apply_committed(self.connection, apply_id=apply_id))
+
+
+@contextmanager
+def taken_desk(pool: Pool) -> Iterator[Desk]:
+    """The desk, for whoever brings to its end what another has left."""
+    with pool.transaction(timeout=APPLY_SECONDS) as connection:
+        desk = Desk(connection)
+        desk.take()
+        yield desk
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Desk):
+    """A task that is held for as long as the block of `held_task` runs."""
+
     id: int
     status: str
     files: tuple[FileChange, ...]

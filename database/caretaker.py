@@ -1,18 +1,21 @@
 """Each process's background work for intake: notice when the database is back, empty the spool, report counts."""
 
+import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg2
 import structlog
 
-from database import driver, quarantine, receipts, signals
+from database import driver, quarantine, receipts, signals, totals
 from database import spool as spools
 from database.driver import Connection
 from database.durable import Breaker
+from database.notices import insert_notice
 from database.pool import Pool
 from database.queries import QUERIES
 from database.receipts import Delivery, Outcome, Tally
@@ -26,6 +29,9 @@ ROUND_SECONDS: Final = 0.25
 PROBE_SECONDS: Final = 0.8
 REPORT_SECONDS: Final = 2.0
 PRUNE_SECONDS: Final = 60.0
+COMPACT_SECONDS: Final = 5.0
+#: Older code may have run before this process, and beside it until a deploy is over: see `database.totals`.
+RECOUNT_AFTER: Final = (0.0, 300.0)
 DRAIN_AT_ONCE: Final = 64
 
 
@@ -37,6 +43,8 @@ class Caretaker:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._reported = self._pruned = 0.0
+        self._compacted = self._started = time.monotonic()
+        self._recounts = list(RECOUNT_AFTER)
         self._trouble: str | None = None
 
     def start(self) -> None:
@@ -66,13 +74,16 @@ class Caretaker:
     def round(self) -> None:
         """One look at everything. A database that fails on the way ends the round, and nothing is lost by that."""
         if self._breaker.away and not self._probe():
+            self._save()
             return
         try:
             self.drain()
+            self._tell_full()
             now = time.monotonic()
             if now - self._reported > REPORT_SECONDS:
                 self._tally.report(self._pool)
                 self._reported = now
+            self._keep_totals(now)
             if now - self._pruned > PRUNE_SECONDS:
                 self._prune()
                 self._pruned = now
@@ -81,10 +92,40 @@ class Caretaker:
         else:
             self._note(None)
 
+    def _tell_full(self) -> None:
+        """A spool that was full is told once the database, whose absence had filled it, can take a notice."""
+        since = self._spool.full_since()
+        if since is None:
+            return
+        host, at = socket.gethostname(), since.isoformat(timespec="seconds")
+        with self._pool.transaction() as connection:
+            insert_notice(
+                connection,
+                kind="spool",
+                fact=f"spool:{host}:{since.isoformat()}",
+                title=f"The spool of {host} was full at {at}: senders were told to come again",
+                detail={"host": host, "since": since},
+            )
+        self._spool.forget_full()
+
     def _note(self, trouble: str | None) -> None:
         if trouble not in (None, self._trouble):
             log.warning("caretaker_hindered", code=trouble)
         self._trouble = trouble
+
+    def _keep_totals(self, now: float) -> None:
+        if now - self._compacted > COMPACT_SECONDS:
+            totals.compact(self._pool)
+            self._compacted = now
+        if self._recounts and now - self._started > self._recounts[0]:
+            if not totals.recount(self._pool):
+                log.info("totals_recounted")
+            del self._recounts[0]
+
+    def _save(self) -> None:
+        """What is only in memory goes to the spool, so that the end of this process does not take it along."""
+        with suppress(DatabaseError, Unavailable):
+            self._tally.save(self._spool)
 
     def _prune(self) -> None:
         signals.delete_old_window(self._pool, now=datetime.now(UTC))
@@ -124,6 +165,8 @@ class Caretaker:
                 for one in waiting:
                     if one.kind == spools.QUARANTINE:
                         quarantine.insert_spooled(connection, jsontext.stored(one.content))
+                    elif one.kind == spools.RECEIPTS:
+                        receipts.insert_spooled(connection, one.content)
         except (PoisonRow, ValueError, KeyError, TypeError) as error:
             if len(waiting) > 1:
                 for one in waiting:

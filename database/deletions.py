@@ -1,5 +1,6 @@
 """Deleting trades so that it is known who did it, and so that they can be put back."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,10 +49,7 @@ def _delete(connection: Connection, kind: str, trade_ids: Sequence[str], by: By)
     deletion_id: int = QUERIES.deletions.insert_deletion(
         connection, kind=kind, actor=by.actor, reason=by.reason, request_id=by.request_id, deleted_at=by.at
     )
-    moved = {
-        row.trade_id: row.events
-        for row in QUERIES.deletions.move_events(connection, deletion_id=deletion_id, trade_ids=ids)
-    }
+    moved = _move(connection, deletion_id, ids)
     for forget in (QUERIES.deletions.forget_window, QUERIES.deletions.forget_feed, QUERIES.deletions.forget_pending):
         forget(connection, trade_ids=ids)
     QUERIES.deletions.mark_dirty(connection, trade_ids=ids)
@@ -59,6 +57,17 @@ def _delete(connection: Connection, kind: str, trade_ids: Sequence[str], by: By)
         connection, deletion_id=deletion_id, trade_count=len(moved), event_count=sum(moved.values())
     )
     return Deletion(deletion_id, moved)
+
+
+def _move(connection: Connection, deletion_id: int, ids: list[str]) -> dict[str, int]:
+    """Take events out and keep them; returns how many of each trade."""
+    list(QUERIES.deletions.lock_deletions(connection))
+    QUERIES.deletions.keep_events(connection, deletion_id=deletion_id, trade_ids=ids)
+    kept = list(QUERIES.deletions.select_kept(connection, deletion_id=deletion_id))
+    QUERIES.deletions.delete_events(
+        connection, trade_ids=[row.trade_id for row in kept], event_ids=[row.event_id for row in kept]
+    )
+    return dict(Counter(row.trade_id for row in kept))
 
 
 def restore(pool: Pool, *, trade_ids: Sequence[str] | None, deletion_id: int | None, by: By) -> dict[str, int]:
@@ -76,7 +85,8 @@ def restore(pool: Pool, *, trade_ids: Sequence[str] | None, deletion_id: int | N
             "deletion_ids": [row.deletion_id for row in held],
             "event_ids": [row.event_id for row in held],
         }
-        back = list(QUERIES.deletions.restore_events(connection, **asked))
+        rows = QUERIES.deletions.select_event_rows(connection, **asked)
+        back = list(QUERIES.deletions.restore_events(connection, rows=rows))
         QUERIES.deletions.note_restored(connection, **asked, restored_at=by.at, restored_by=by.actor)
         QUERIES.feed.queue(connection, trade_ids=[row.trade_id for row in back], event_ids=[row.id for row in back])
         restored = dict.fromkeys(sorted({row.trade_id for row in held}), 0)

@@ -12,10 +12,14 @@ from state.notices import MAX_ATTEMPTS, Notice
 HOLD_SECONDS: Final = 60.0
 
 
-def plan(pool: Pool, targets: Sequence[str]) -> None:
-    """Give every receiver a row for each notice that has none."""
+def plan(pool: Pool, targets: Sequence[str], *, once: Sequence[str] = ()) -> None:
+    """Give every receiver a row for each notice that has none.
+
+    What a dead worker left on its way to a receiver in `once` has an unknown end, and no other attempt.
+    """
     with pool.transaction() as connection:
         QUERIES.notices.plan_deliveries(connection, targets=list(targets))
+        QUERIES.notices.mark_unanswered(connection, targets=list(once))
 
 
 def begin_attempt(pool: Pool, targets: Sequence[str]) -> tuple[str, int, Notice] | None:
@@ -34,9 +38,13 @@ def mark_delivered(pool: Pool, notice_id: int, target: str, status_code: int | N
 
 
 def mark_failed(
-    pool: Pool, notice_id: int, target: str, *, attempts: int, status_code: int | None, error: str, wait: float
+    pool: Pool, notice_id: int, target: str, *, attempts: int, status_code: int | None, error: str, wait: float | None
 ) -> None:
-    """The receiver did not take the notice: it is tried again after `wait` seconds, unless that was the last time."""
+    """The receiver did not take the notice: it is tried again after `wait` seconds, unless that was the last time.
+
+    Without `wait` it may have taken it, which stays unknown: it is not sent again.
+    """
+    status = "unknown" if wait is None else "given_up" if attempts >= MAX_ATTEMPTS else "pending"
     with pool.transaction() as connection:
         QUERIES.notices.mark_failed(
             connection,
@@ -44,8 +52,8 @@ def mark_failed(
             target=target,
             status_code=status_code,
             error=error,
-            wait_seconds=wait,
-            status="given_up" if attempts >= MAX_ATTEMPTS else "pending",
+            wait_seconds=wait or 0,
+            status=status,
         )
 
 

@@ -1,18 +1,15 @@
 """Following events: in an order in which nothing can appear before what a follower has seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from database.aside import patiently
+from database import renderings
 from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
-from database.rows import to_event
 from database.summaries import adopt_older_rows
-from state.event import SignalEvent
 
 TAKE_AT_ONCE: Final = 5000
-PAGE: Final = 500
 FILTERS: Final = ("types", "symbol", "strategy", "session", "direction", "since", "until")
 
 
@@ -23,45 +20,41 @@ def advance(pool: Pool) -> int:
     """
     while True:
         with pool.transaction(timeout=30) as connection:
+            state = QUERIES.feed.select_state(connection)
+            if not (state.waiting or state.older):
+                return int(state.horizon)
+        with pool.transaction(timeout=30) as connection:
             adopt_older_rows(connection)
-            if not _take(connection):
-                horizon: int = QUERIES.feed.select_horizon(connection)
-                return horizon
+            _take(connection)
 
 
-def _take(connection: Connection) -> int:
-    if not list(QUERIES.feed.select_pending(connection, limit=1)):
-        return 0
+def _take(connection: Connection) -> None:
     list(QUERIES.feed.lock_feed(connection))
     rows = list(QUERIES.feed.select_pending(connection, limit=TAKE_AT_ONCE))
     asked = {"trade_ids": [row.trade_id for row in rows], "event_ids": [row.event_id for row in rows]}
     QUERIES.feed.delete_pending(connection, **asked)
     QUERIES.feed.append(connection, **asked)
-    return len(rows)
 
 
-def select_feed(
+def select_page(
     pool: Pool, *, after: int, horizon: int, filters: Mapping[str, Any], limit: int
-) -> list[tuple[int, SignalEvent]]:
-    """Events after a position, up to the horizon that `advance` told, in order: (position, event)."""
+) -> list[tuple[int, str]]:
+    """Events after a position, up to the horizon that `advance` told, in order: (position, JSON text)."""
     with pool.transaction(timeout=30) as connection:
-        rows = QUERIES.feed.select_feed(
-            connection,
-            after=after,
-            horizon=horizon,
-            limit=limit,
-            **{name: filters.get(name) for name in FILTERS},
-        )
-        return patiently((row.feed_position, to_event(row)) for row in rows)
+        places = select_places(connection, after=after, horizon=horizon, filters=filters, limit=limit)
+        texts = renderings.select_texts(connection, [(row.trade_id, row.event_id) for row in places])
+        return [(row.feed_position, texts[row.event_id]) for row in places if row.event_id in texts]
 
 
-def walk(pool: Pool, *, filters: Mapping[str, Any]) -> Iterator[list[SignalEvent]]:
-    """Every event that passes, in pages, as of now; no connection is held between two pages."""
-    horizon, after = advance(pool), 0
-    while True:
-        page = select_feed(pool, after=after, horizon=horizon, filters=filters, limit=PAGE)
-        if page:
-            yield [event for _, event in page]
-        if len(page) < PAGE:
-            return
-        after = page[-1][0]
+def select_places(
+    connection: Connection, *, after: int, horizon: int, filters: Mapping[str, Any], limit: int
+) -> list[Any]:
+    """Where the same events stand: feed_position, trade_id, event_id."""
+    asked, chosen = {"after": after, "horizon": horizon, "limit": limit}, _chosen(filters)
+    if all(value is None for value in chosen.values()):
+        return list(QUERIES.feed.select_all_places(connection, **asked))
+    return list(QUERIES.feed.select_places(connection, **asked, **chosen))
+
+
+def _chosen(filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: filters.get(name) for name in FILTERS}

@@ -1,8 +1,10 @@
 """The numbers of intake: by hour, latencies, quarantine, last alerts, rhythms."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 
+from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
 
@@ -12,11 +14,28 @@ CADENCE_ALERTS: Final = 200
 def select_numbers(pool: Pool, *, since: datetime) -> dict[str, Any]:
     """Deliveries by hour and kind, latencies in ms, quarantine and the last alert of each strategy since then."""
     with pool.transaction(timeout=20) as connection:
-        hours = list(QUERIES.intake.select_hours(connection, since=since))
+        hours = _count_hours(connection, since)
         latencies = QUERIES.intake.select_latencies(connection, since=since)
         waiting = QUERIES.intake.select_quarantine_size(connection)
         last = list(QUERIES.intake.select_last_alerts(connection, since=since))
     return {"hours": hours, "latencies": latencies, "waiting": waiting, "last": last}
+
+
+def _count_hours(connection: Connection, since: datetime) -> list[tuple[datetime, str, int]]:
+    """(hour, kind, deliveries), in order: new events from the events themselves, the rest from the rows they left."""
+    found: Counter[tuple[datetime, str]] = Counter()
+    for row in QUERIES.intake.count_others_by_hour(connection, since=since):
+        found[row.hour, row.kind] += row.deliveries
+    for row in QUERIES.intake.count_events_by_hour(connection, since=since):
+        found[row.hour, "first"] += row.deliveries
+    failures = list(QUERIES.intake.select_failures(connection, since=since))
+    if failures:
+        hashes, times = [row.body_hash for row in failures], [row.received_at for row in failures]
+        asked = {"since": since, "body_hashes": hashes, "failed_at": times}
+        for row in QUERIES.intake.count_resent_by_hour(connection, **asked):
+            found[row.hour, "first"] -= row.deliveries
+            found[row.hour, "resend"] += row.deliveries
+    return sorted((hour, kind, deliveries) for (hour, kind), deliveries in found.items() if deliveries)
 
 
 def select_cadence(pool: Pool, *, since: datetime) -> list[Any]:

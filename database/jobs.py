@@ -59,6 +59,12 @@ def done_days(pool: Pool, job: str, since: date) -> tuple[set[date], bool]:
         return days, bool(QUERIES.jobs.has_done_before(connection, job=job, day=since))
 
 
+def last_done(pool: Pool, job: str) -> Any:
+    """The last run of a job that ended well: finished_at, result; None when there is none."""
+    with pool.transaction() as connection:
+        return QUERIES.jobs.select_last_done(connection, job=job)
+
+
 def last_runs(pool: Pool) -> dict[str, dict[str, Any]]:
     """The newest run of each job by its name: id, day, status, times, duration_seconds, exit_code, result, error."""
     with pool.transaction() as connection:

@@ -1,15 +1,18 @@
 """A small pool per process: it waits, with a deadline, where others raise, and throws broken connections away."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Condition
+from typing import TypeVar
 
 import psycopg2
 
 from database import driver
 from database.driver import Connection
 from errors import DatabaseError, Unavailable
+
+T = TypeVar("T")
 
 
 class Pool:
@@ -45,6 +48,14 @@ class Pool:
             raise
         finally:
             self._give_back(connection, healthy)
+
+    def read(self, work: Callable[[Connection], T], *, timeout: float = 5.0) -> T:
+        """What `work` reads, in a transaction of its own.
+
+        For lists and figures that may be a little old: a replica may answer them, and `work` may be called twice.
+        """
+        with self.transaction(timeout=timeout) as connection:
+            return work(connection)
 
     def _take(self, timeout: float) -> Connection:
         give_up = time.monotonic() + timeout

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
+from database import totals
 from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
@@ -13,6 +14,9 @@ from database.rows import to_event
 from database.summaries import FOLD_AT_ONCE, refresh, refresh_streams
 from state import jsontext
 from state.position import trades_of
+
+#: What is called wrong when the totals over all trades are.
+TOTALS: Final = "(totals)"
 
 
 @dataclass(slots=True)
@@ -35,15 +39,19 @@ def rebuild(pool: Pool, on_progress: Callable[[int], None] = lambda _: None) -> 
             ]
             if streams:
                 _compare(connection, streams, result)
-                refresh_streams(connection, streams)
+                refresh_streams(connection, streams, whole=True)
             else:
                 orphans = [row.stream_id for row in QUERIES.summaries.select_orphans(connection)]
                 if orphans:
                     result.differed += orphans
-                    refresh_streams(connection, orphans)
-                return result
+                    refresh_streams(connection, orphans, whole=True)
+                break
         after = streams[-1]
         on_progress(len(streams))
+    # a wrong summary is wrong in the totals too, and not told twice
+    if not totals.recount(pool) and not result.differed:
+        result.differed.append(TOTALS)
+    return result
 
 
 def count_streams(pool: Pool) -> int:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from database.counts import delete_noted
 from database.pool import Pool
 from database.queries import QUERIES
 from errors import NotFound
@@ -31,7 +33,8 @@ def update_source(pool: Pool, source_id: int, **values: Any) -> Any:
 def delete_source(pool: Pool, source_id: int) -> int:
     """Remove a source with its documents; returns how many these were. Raises NotFound."""
     with pool.transaction(timeout=30) as connection:
-        gone: int = QUERIES.research.delete_source_docs(connection, source_id=source_id)
+        delete = partial(QUERIES.research.delete_source_docs, source_id=source_id)
+        gone = delete_noted(connection, "research_docs", delete)
         if not QUERIES.research.delete_source(connection, source_id=source_id):
             raise _no_source(source_id)
         return gone

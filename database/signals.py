@@ -37,20 +37,17 @@ def insert_events(connection: Connection, events: Sequence[SignalEvent]) -> list
 def insert_rows(connection: Connection, rows: Sequence[Row]) -> list[Stored]:
     """Store events, given as `from_event` makes them, and say, in their order, where each is.
 
-    A repeat, of a stored event or of one earlier in `rows`, is not stored again and answers with the
-    first one's row number. The caller commits.
+    Row numbers follow the order of `rows`. A repeat, of a stored event or of one earlier in `rows`, is not stored
+    again and answers with the first one's row number. The caller commits.
     """
     first: dict[tuple[str, str], Row] = {}
     for row in rows:
         first.setdefault(_identity(row), row)
-    ordered = sorted(first.values(), key=lambda row: (row["trade_id"], row["event_key"]))
-    new = {
-        (row.trade_id, row.event_key): row.id
-        for row in QUERIES.signals.insert_events(connection, rows=jsontext.dump(ordered))
-    }
+    distinct = list(first.values())
+    new = {(row.trade_id, row.event_key): row.id for row in _insert(connection, _without_repeats(connection, distinct))}
     places: dict[tuple[str, str], Stored] = {}
     repeats = []
-    for row in ordered:
+    for row in distinct:
         row_id = new.get((row["trade_id"], row["event_key"]))
         if row_id is None:
             repeats.append(row)
@@ -63,6 +60,26 @@ def insert_rows(connection: Connection, rows: Sequence[Row]) -> list[Stored]:
         repeated_here = first[_identity(row)] is not row
         answers.append(Stored(place.event_id, duplicate=place.duplicate or repeated_here))
     return answers
+
+
+def _insert(connection: Connection, rows: Sequence[Row]) -> list[Any]:
+    return list(QUERIES.signals.insert_events(connection, rows=jsontext.dump(rows))) if rows else []
+
+
+def _without_repeats(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """The rows without those that have no time of their own and came within the window of an equal one."""
+    timeless = [row for row in rows if not row["has_own_time"]]
+    if not timeless:
+        return list(rows)
+    claimed = QUERIES.signals.claim_window(
+        connection,
+        trade_ids=[row["trade_id"] for row in timeless],
+        body_hashes=[row["body_hash"] for row in timeless],
+        event_keys=[row["event_key"] for row in timeless],
+        received_ats=[row["received_at"] for row in timeless],
+    )
+    theirs = {tuple(one) for one in claimed}
+    return [row for row in rows if row["has_own_time"] or _identity(row) in theirs]
 
 
 def _identity(row: Row) -> tuple[str, str]:
@@ -102,15 +119,19 @@ def select_events_of(pool: Pool, trade_id: str) -> list[SignalEvent]:
 
 def insert_known_events(connection: Connection, events: Sequence[SignalEvent]) -> int:
     """Store events whose keys already tell them apart (an import); returns how many were new. The caller commits."""
-    distinct = {(event.trade_id, event.event_key): event for event in reversed(events)}
-    rows = [{**from_event(distinct[place]), "body_hash": place[1], "has_own_time": True} for place in sorted(distinct)]
-    return len(list(QUERIES.signals.insert_events(connection, rows=jsontext.dump(rows))))
+    distinct: dict[tuple[str, str], SignalEvent] = {}
+    for event in events:
+        distinct.setdefault((event.trade_id, event.event_key), event)
+    return len(_insert(connection, [from_event(event) for event in distinct.values()]))
 
 
 def select_recent_events(pool: Pool, *, since: datetime, limit: int) -> list[SignalEvent]:
     """The newest events received since then, newest first."""
-    with pool.transaction() as connection:
-        return [to_event(row) for row in QUERIES.signals.select_recent_events(connection, since=since, limit=limit)]
+    return pool.read(
+        lambda connection: [
+            to_event(row) for row in QUERIES.signals.select_recent_events(connection, since=since, limit=limit)
+        ]
+    )
 
 
 def delete_old_window(pool: Pool, *, now: datetime) -> int:
@@ -145,20 +166,12 @@ def select_telemetry(
 ) -> list[SignalEvent]:
     """Events with telemetry, newest first, by schema version and by what their body contains (jsonb's @>)."""
     before_time, before_id = before or (None, None)
-    with pool.transaction(timeout=15) as connection:
-        rows = QUERIES.signals.select_telemetry(
-            connection,
-            schema_version=schema_version,
-            contains=None if contains is None else jsontext.dump(contains),
-            before_time=before_time,
-            before_id=before_id,
-            limit=limit,
-        )
-        return [to_event(row) for row in rows]
-
-
-def count_events(pool: Pool) -> int:
-    """How many events are stored."""
-    with pool.transaction(timeout=15) as connection:
-        found: int = QUERIES.signals.count_events(connection)
-        return found
+    asked = {
+        "schema_version": schema_version,
+        "contains": None if contains is None else jsontext.dump(contains),
+        "before_time": before_time,
+        "before_id": before_id,
+        "limit": limit,
+    }
+    rows = pool.read(lambda connection: list(QUERIES.signals.select_telemetry(connection, **asked)), timeout=15)
+    return [to_event(row) for row in rows]

@@ -149,8 +149,7 @@ def _replace(connection: Connection, prepared: Prepared, head: Head | None) -> N
 
 def select_archive(pool: Pool, day: date | None, *, known: Sequence[str] = ()) -> Any:
     """A date's archive row, or the latest's (`day` None), or None; without its bulk when `known` holds its digest."""
-    with pool.transaction() as connection:
-        return QUERIES.snapshots.select_archive(connection, day=day, known=list(known))
+    return pool.read(lambda connection: QUERIES.snapshots.select_archive(connection, day=day, known=list(known)))
 
 
 def select_days(pool: Pool, *, before: date | None, limit: int) -> list[Any]:
@@ -187,8 +186,7 @@ def select_versions(pool: Pool, day: date, *, before: int | None, limit: int) ->
 
 def select_version(pool: Pool, day: date, version: int) -> Any:
     """One replaced version, whole, or None."""
-    with pool.transaction() as connection:
-        return QUERIES.snapshots.select_version(connection, day=day, version=version)
+    return pool.read(lambda connection: QUERIES.snapshots.select_version(connection, day=day, version=version))
 
 
 def select_trend(pool: Pool, *, kpi: str, since: date | None, until: date | None, limit: int) -> list[Any]:
@@ -197,5 +195,4 @@ def select_trend(pool: Pool, *, kpi: str, since: date | None, until: date | None
 
 
 def _rows(pool: Pool, query: Any, **parameters: Any) -> list[Any]:
-    with pool.transaction() as connection:
-        return list(query(connection, **parameters))
+    return pool.read(lambda connection: list(query(connection, **parameters)))

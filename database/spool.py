@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
+RECEIPTS: Final = "receipts"
 _PAGE: Final = 4096
+#: The mark of a spool that had no room.
+_FULL: Final = "full"
 _BUSY_SECONDS: Final = 1.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -64,10 +67,11 @@ class Depth:
 class _Offered:
     """A delivery on its way into the file, and what became of it."""
 
-    __slots__ = ("abandoned", "error", "kept", "row")
+    __slots__ = ("abandoned", "error", "kept", "row", "share")
 
-    def __init__(self, row: tuple[str, str, str]) -> None:
+    def __init__(self, row: tuple[str, str, str], share: float) -> None:
         self.row = row
+        self.share = share
         self.abandoned = False
         self.kept = False
         self.error: Exception | None = None
@@ -85,15 +89,16 @@ class Spool:
         self._lock = threading.Lock()
         self._native: Any = None
 
-    def put(self, kind: str, received_at: datetime, content: str, *, timeout: float) -> None:
-        """Keep one delivery; it is on the disk when this returns. Raises SpoolUnavailable.
+    def put(self, kind: str, received_at: datetime, content: str, *, timeout: float, share: float = 1.0) -> None:
+        """Keep one delivery; it is on the disk when this returns. Raises SpoolUnavailable, also where more than
+        `share` of the spool is used.
 
         Deliveries that wait at the same moment share one write to the disk. After a time-out the delivery may still
         have been kept; its event key makes that harmless.
         """
         if self.folder is None:
             raise SpoolUnavailable("there is no spool here", retry_after=5)
-        offered = _Offered((received_at.astimezone(UTC).isoformat(), kind, content))
+        offered = _Offered((received_at.astimezone(UTC).isoformat(), kind, content), share)
         self._offered.append(offered)
         try:
             with deadline(timeout):
@@ -114,6 +119,25 @@ class Spool:
     def depth(self) -> Depth:
         """What waits here now."""
         return self._run(self._depth) if self._exists() else Depth(0, None)
+
+    def full_since(self) -> datetime | None:
+        """When a delivery was first refused for want of room, unless that is forgotten already."""
+        try:
+            return None if self.folder is None else datetime.fromtimestamp((self.folder / _FULL).stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
+
+    def forget_full(self) -> None:
+        """People have been told."""
+        if self.folder is not None:
+            (self.folder / _FULL).unlink(missing_ok=True)
+
+    def _note_full(self, offered: _Offered) -> None:
+        """Leave a mark where there was no room for an alert: for whoever finds the database back."""
+        full = getattr(offered.error, "sqlite_errorcode", sqlite3.SQLITE_FULL) == sqlite3.SQLITE_FULL
+        if self.folder is not None and full and offered.share == 1:
+            with suppress(OSError):
+                os.close(os.open(self.folder / _FULL, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
     @contextmanager
     def draining(self) -> Iterator[bool]:
@@ -178,6 +202,8 @@ class Spool:
                 offered.error = error
             if len(group) > 1:
                 self._put_singly(group)
+            elif group:
+                self._note_full(group[0])
 
     def _put_singly(self, group: Sequence[_Offered]) -> None:
         """What is too large for the rest of a nearly full spool does not fail its neighbours."""
@@ -186,6 +212,7 @@ class Spool:
                 self._put([offered])
             except (sqlite3.Error, OSError) as error:
                 offered.error = error
+                self._note_full(offered)
 
     def _put(self, group: Sequence[_Offered]) -> None:
         if not group:
@@ -194,10 +221,18 @@ class Spool:
             (oldest,) = connection.execute("SELECT min(received_at) FROM waiting").fetchone()
             if oldest is not None and datetime.fromisoformat(oldest) < datetime.now(UTC) - self._max_age:
                 raise OSError("what is in the spool has waited too long")
+            if (share := min(offered.share for offered in group)) < 1 and self._used(connection) > share:
+                raise OSError("what is left of the spool is for alerts")
             rows = [offered.row for offered in group]
             connection.executemany("INSERT INTO waiting (received_at, kind, content) VALUES (?, ?, ?)", rows)
         for offered in group:
             offered.kept = True
+
+    def _used(self, connection: sqlite3.Connection) -> float:
+        (pages,), (free,) = (
+            connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count")
+        )
+        return float((pages - free) / self._max_pages)
 
     def _take(self, limit: int) -> list[Waiting]:
         query = "SELECT id, kind, content FROM waiting ORDER BY received_at, id LIMIT ?"

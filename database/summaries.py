@@ -1,72 +1,134 @@
 """Summaries of trades: disposable, folded from the events whenever something reads them."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from database import extending, position_streams, totals
 from database.aside import aside, patiently
 from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
 from database.rows import to_event
+from database.summary_rows import Folded, folded
 from state import jsontext, older_rows
-from state.continuity import Gap
-from state.position import STREAM_PREFIX, UNCERTAIN, PositionTrade, compact, trades_of
-from state.statistics import Outcome
-from state.trade import Trade
+from state.position import STREAM_PREFIX, trades_of
+from state.statistics import Sample
+from state.tally import Part, sample_of
 
+LOOK_AT_ONCE = 1000
 FOLD_AT_ONCE = 200
 STREAMS_AT_ONCE = 4
 ADOPT_AT_ONCE = 5000
 
 
-def refresh(pool: Pool) -> int:
-    """Fold every stream that has new events; returns how many were folded.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A trade of a list: its place, and its text as the fold gave it (`Trade.as_dict`, as JSON)."""
 
-    Two readers at once share the work by waiting for each other's streams; writers never wait.
+    trade_time: datetime
+    trade_id: str
+    stream_id: str
+    symbol: str | None
+    realized_points: Decimal | None
+    text: str
+
+    @property
+    def is_position(self) -> bool:
+        """Whether the trade was derived from position alerts."""
+        return self.stream_id.startswith(STREAM_PREFIX)
+
+    @property
+    def trade(self) -> dict[str, Any]:
+        """The trade as `Trade.as_dict` gave it."""
+        found: dict[str, Any] = jsontext.stored(self.text)
+        return found
+
+
+def refresh(pool: Pool, *, until: Callable[[], bool] = lambda: False) -> int:
+    """Fold every stream that has new events, or stop between two batches when `until` says so; returns how many were
+    folded.
+
+    Two readers at once share the work: each takes streams that the other has not, and at the end waits for those
+    that it has. Writers never wait.
     """
     done: set[str] = set()
-    while True:
+    while not until():
         with pool.transaction(timeout=30) as connection:
-            adopt_older_rows(connection)
-            dirty = [row.trade_id for row in QUERIES.summaries.select_dirty(connection, limit=FOLD_AT_ONCE)]
-            # what became dirty again meanwhile is for the next reader: under constant writing this one would never end
-            streams = [one for one in dirty if one not in done]
-            if not streams and len(dirty) < FOLD_AT_ONCE:
-                return len(done)
-            # a stream of position alerts may hold years of them: few at a time
-            positions = [one for one in streams or dirty if one.startswith(STREAM_PREFIX)]
-            streams = [one for one in streams or dirty if not one.startswith(STREAM_PREFIX)]
-            streams = sorted(streams + positions[:STREAMS_AT_ONCE])
+            work = QUERIES.summaries.select_work(connection)
+            if work.older:
+                adopt_older_rows(connection)
+            streams = _next_streams(connection, done) if work.older or work.dirty else []
+            if not streams:
+                if work.dirty or work.days:
+                    totals.count_days(connection)
+                break
             refresh_streams(connection, streams)
             done.update(streams)
+    return len(done)
 
 
-def refresh_streams(connection: Connection, streams: list[str]) -> None:
-    """Fold these streams again, within the caller's transaction."""
+def _next_streams(connection: Connection, done: set[str]) -> list[str]:
+    """The streams to fold next; none when all that were out of date are done."""
+    rows = list(QUERIES.summaries.select_dirty(connection, limit=LOOK_AT_ONCE))
+    # what became dirty again meanwhile is for the next reader: under constant writing this one would never end
+    dirty = [row.trade_id for row in rows if row.trade_id not in done]
+    if not dirty:
+        all_seen = sum(row.marks for row in rows) < LOOK_AT_ONCE
+        dirty = [] if all_seen else [row.trade_id for row in rows]
+    if not dirty:
+        return []
+    free = [
+        row.trade_id for row in QUERIES.summaries.lock_free_streams(connection, trade_ids=dirty, limit=FOLD_AT_ONCE)
+    ]
+    # a stream of position alerts may hold years of them: few at a time
+    chosen = free or dirty[:FOLD_AT_ONCE]
+    positions = [one for one in chosen if one.startswith(STREAM_PREFIX)]
+    return sorted([one for one in chosen if not one.startswith(STREAM_PREFIX)] + positions[:STREAMS_AT_ONCE])
+
+
+def refresh_streams(connection: Connection, streams: list[str], *, whole: bool = False) -> None:
+    """Fold these streams again, within the caller's transaction; `whole` also what no mark calls out of date."""
     list(QUERIES.summaries.lock_streams(connection, trade_ids=streams))
+    list(QUERIES.totals.lock_totals_shared(connection))
     marks = list(QUERIES.summaries.select_dirty_rows(connection, trade_ids=streams))
-    rows = patiently(QUERIES.signals.select_events_for_trades(connection, trade_ids=streams))
-    summaries, gaps = aside(lambda: _fold_all(rows))
-    QUERIES.summaries.replace_summaries(connection, trade_ids=streams, rows=summaries)
-    positions = [stream for stream in streams if stream.startswith(STREAM_PREFIX)]
-    if positions:
-        QUERIES.summaries.delete_gaps(connection, stream_ids=positions)
-    if gaps:
-        QUERIES.summaries.insert_gaps(connection, rows=gaps)
+    touched = set(streams) if whole else {mark.trade_id for mark in marks}
+    positions = sorted(stream for stream in touched if stream.startswith(STREAM_PREFIX))
+    trades = sorted(touched.difference(positions))
+    if trades:
+        before = [Part(*row) for row in QUERIES.summaries.select_parts(connection, stream_ids=trades)]
+        long = [] if whole else [part.trade_id for part in before if part.event_count >= extending.LONG]
+        longer = {name: row for name in long if (row := extending.extend(connection, name)) is not None}
+        others = [name for name in trades if name not in longer]
+        rows = patiently(QUERIES.signals.select_events_for_trades(connection, trade_ids=others)) if others else []
+        made = aside(lambda: _fold_all(rows, longer.values()))
+        QUERIES.summaries.replace_summaries(connection, trade_ids=trades, rows=made.summaries)
+        totals.record(connection, before, made.parts)
+    for stream in positions:
+        position_streams.refold(connection, stream, None if whole else position_streams.earliest(marks, stream))
     QUERIES.summaries.delete_dirty_rows(
         connection, trade_ids=[mark.trade_id for mark in marks], seqs=[mark.seq for mark in marks]
     )
 
 
-def _fold_all(rows: list[Any]) -> tuple[str, str]:
-    """The summaries and the gaps of whole streams' rows, as JSON ready to be stored ("" when there are no gaps)."""
-    summaries, gaps = [], []
-    for stream, events in groupby(map(to_event, rows), key=lambda event: event.trade_id):
-        trades, breaks = trades_of(events)
-        summaries += [summary(stream, trade) for trade in trades]
-        gaps += [_gap_row(gap, number) for number, gap in enumerate(breaks)]
-    return jsontext.dump(summaries), jsontext.dump(gaps) if gaps else ""
+def _fold_all(rows: list[Any], more: Iterable[dict[str, Any]]) -> Folded:
+    """The summaries of whole trades' rows, and `more` that are made already."""
+    trades = (
+        (trade_id, trade)
+        for trade_id, events in groupby(map(to_event, rows), key=lambda event: event.trade_id)
+        for trade in trades_of(events)[0]
+    )
+    return folded(trades, more)
+
+
+def refresh_trade(pool: Pool, trade_id: str, *, whole: bool) -> None:
+    """Fold the events stored under one id again where it is out of date; `whole` also where no mark says so."""
+    with pool.transaction(timeout=30) as connection:
+        adopt_older_rows(connection)
+        refresh_streams(connection, [trade_id], whole=whole)
 
 
 def adopt_older_rows(connection: Connection) -> None:
@@ -77,86 +139,55 @@ def adopt_older_rows(connection: Connection) -> None:
     ]
     if rows:
         list(QUERIES.summaries.adopt_older_rows(connection, rows=jsontext.dump(rows)))
-
-
-def _gap_row(gap: Gap, number: int) -> dict[str, Any]:
-    told = gap.as_dict()
-    return {
-        "stream_id": gap.stream,
-        "gap_id": f"{gap.stream}@{compact(gap.before)}.{number}",
-        "after_time": gap.after,
-        "before_time": gap.before,
-        "expected": told["expected"],
-        "found": told["found"],
-    }
-
-
-def summary(stream_id: str, trade: Trade) -> dict[str, Any]:
-    """A trade as the summary table holds it."""
-    return {
-        "stream_id": stream_id,
-        "trade_id": trade.trade_id,
-        "status": trade.status,
-        "direction": trade.direction,
-        "symbol": trade.symbol,
-        "strategy_id": trade.strategy_id,
-        "strategy": trade.strategy,
-        "timeframe": trade.timeframe,
-        "session": trade.session,
-        "trade_time": trade.entry_time or trade.first_event_time,
-        "entry_time": trade.entry_time,
-        "exit_time": trade.exit_time,
-        "last_event_time": trade.last_event_time,
-        "realized_r": trade.realized_r,
-        "max_mfe": trade.max_mfe,
-        "be_mfe": trade.be_mfe,
-        "no_be_mfe": trade.no_be_mfe,
-        "mae": trade.mae,
-        "event_count": trade.event_count,
-        "anomalies": list(trade.anomalies),
-        "trade": trade.as_dict(),
-        "realized_points": trade.realized_points if isinstance(trade, PositionTrade) else None,
-        "uncertain": not UNCERTAIN.isdisjoint(trade.anomalies),
-    }
+        # their times are others now, so what was folded of them is nothing to go on from
+        QUERIES.summaries.forget_folds(connection, trade_ids=sorted({row["trade_id"] for row in rows}))
 
 
 def select_trades(
-    pool: Pool, *, filters: dict[str, Any], before: tuple[datetime, str] | None, limit: int
-) -> list[tuple[datetime, str, dict[str, Any]]]:
-    """A page of trades, newest first: (trade time, trade id, the trade as `Trade.as_dict` gave it)."""
+    pool: Pool, *, filters: Mapping[str, Any], before: tuple[datetime, str] | None, limit: int
+) -> list[Listed]:
+    """A page of trades, newest first."""
     refresh(pool)
+    return pool.read(lambda connection: page_of_trades(connection, filters=filters, before=before, limit=limit))
+
+
+def page_of_trades(
+    connection: Connection, *, filters: Mapping[str, Any], before: tuple[datetime, str] | None, limit: int
+) -> list[Listed]:
+    """A page of trades, newest first, as their summaries stand."""
     before_time, before_id = before or (None, None)
-    with pool.transaction() as connection:
-        rows = QUERIES.summaries.select_trades(
-            connection, **_filters(filters), before_time=before_time, before_id=before_id, limit=limit
-        )
-        return [(row.trade_time, row.trade_id, row.trade) for row in rows]
+    rows = QUERIES.summaries.select_trades(
+        connection, **totals.chosen(filters), before_time=before_time, before_id=before_id, limit=limit
+    )
+    return [Listed(*row) for row in rows]
 
 
-def select_outcomes(pool: Pool, *, filters: dict[str, Any]) -> tuple[list[Outcome], int]:
-    """What the statistics need of each trade that passes the filters, and how many events these have."""
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Trades at a glance: their tallies, the sample that they make, and pages of some of them."""
+
+    tallies: list[dict[str, Any]]
+    sample: Sample
+    pages: list[list[Listed]]
+
+
+def select_overview(
+    pool: Pool, *, filters: Mapping[str, Any], pages: Sequence[Mapping[str, Any]] = (), limit: int = 0
+) -> Overview:
+    """The trades that pass, at a glance, with a page for each of `pages` (the filters of that page). Without any
+    filter the sample's signals are all that are stored, those that belong to no trade too."""
     refresh(pool)
-    with pool.transaction(timeout=30) as connection:
-        rows = list(QUERIES.summaries.select_outcomes(connection, **_filters(filters)))
-    outcomes = [
-        Outcome(
-            trade_id=row.trade_id,
-            status=row.status,
-            realized_r=row.realized_r,
-            max_mfe=row.max_mfe,
-            exit_time=row.exit_time,
-            event_count=row.event_count,
-            realized_points=row.realized_points,
-            uncertain=row.uncertain,
+
+    def select(connection: Connection) -> Overview:
+        tallies = totals.select_tallies(connection, filters)
+        loose = 0 if totals.is_filtered(filters) else position_streams.count_loose(connection)
+        return Overview(
+            tallies,
+            sample_of(tallies, totals.select_drawdown(connection, filters), loose),
+            [page_of_trades(connection, filters=one, before=None, limit=limit) for one in pages],
         )
-        for row in rows
-    ]
-    return outcomes, sum(row.event_count for row in rows)
 
-
-def _filters(given: dict[str, Any]) -> dict[str, Any]:
-    names = ("status", "direction", "session", "symbol", "strategy", "since", "until")
-    return {name: given.get(name) for name in names}
+    return pool.read(select, timeout=30)
 
 
 def select_gaps(pool: Pool, *, before: tuple[datetime, str] | None, limit: int) -> list[Any]:
@@ -164,25 +195,45 @@ def select_gaps(pool: Pool, *, before: tuple[datetime, str] | None, limit: int) 
     expected and found."""
     refresh(pool)
     before_time, before_id = before or (None, None)
-    with pool.transaction() as connection:
-        return list(
-            QUERIES.summaries.select_gaps(connection, before_time=before_time, before_id=before_id, limit=limit)
+    asked = {"before_time": before_time, "before_id": before_id, "limit": limit}
+    return pool.read(lambda connection: list(QUERIES.summaries.select_gaps(connection, **asked)))
+
+
+def select_calendar(
+    pool: Pool, *, filters: Mapping[str, Any], before: tuple[datetime, str] | None, limit: int
+) -> tuple[list[Any], list[Listed]]:
+    """Sums by New York day of the trades that pass, oldest first, and a page of these trades, newest first."""
+    refresh(pool)
+    return pool.read(
+        lambda connection: (
+            list(QUERIES.summaries.select_days(connection, **totals.chosen(filters))),
+            page_of_trades(connection, filters=filters, before=before, limit=limit),
+        ),
+        timeout=30,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """The newest trades with what is odd about them, the ids that no alert may have, and how much there is of all."""
+
+    newest: list[Any]
+    ghosts: list[str]
+    trades: int
+    events: int
+
+
+def select_integrity(pool: Pool, *, limit: int) -> Integrity:
+    """What the integrity report tells, looking at the newest `limit` trades."""
+    refresh(pool)
+
+    def select(connection: Connection) -> Integrity:
+        tallies = totals.select_tallies(connection, {})
+        return Integrity(
+            newest=list(QUERIES.summaries.select_integrity(connection, limit=limit)),
+            ghosts=[row.trade_id for row in QUERIES.deletions.select_ghosts(connection)],
+            trades=sum(tally["trades"] for tally in tallies),
+            events=sum(tally["events"] for tally in tallies) + position_streams.count_loose(connection),
         )
 
-
-def select_overview(pool: Pool, name: str, *, filters: dict[str, Any]) -> list[Any]:
-    """The rows of one of the grouped queries: select_hours, select_sessions, select_days."""
-    refresh(pool)
-    with pool.transaction(timeout=30) as connection:
-        return list(getattr(QUERIES.summaries, name)(connection, **_filters(filters)))
-
-
-def select_integrity(pool: Pool, *, limit: int) -> tuple[list[Any], list[str], int]:
-    """The newest trades with what is odd about them, the ids that no alert may have, and the number of trades."""
-    refresh(pool)
-    with pool.transaction(timeout=30) as connection:
-        return (
-            list(QUERIES.summaries.select_integrity(connection, limit=limit)),
-            [row.trade_id for row in QUERIES.deletions.select_ghosts(connection)],
-            QUERIES.summaries.count_trades(connection),
-        )
+    return pool.read(select, timeout=30)

@@ -1,6 +1,6 @@
 """Reading telemetry back: exact sums, however many rows a window has; nothing is cut off."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from database.hot import MAX_SAMPLES, HotStore
 from database.pool import Pool
 from database.queries import QUERIES
 from state.r_multiple import EXACT
+from state.telemetry.outcomes import seconds_of
 from state.telemetry.performance import Sums, percentile
 
 READ_SECONDS: Final = 30.0
@@ -22,8 +23,10 @@ _ZERO: Final = Decimal(0)
 
 def select_performance(pool: Pool, *, profile_id: int, since: datetime) -> Sums:
     """The sums of a profile's closed trades that were entered since then."""
-    with pool.transaction(timeout=READ_SECONDS) as connection:
-        row = QUERIES.telemetry_reads.select_performance(connection, profile_id=profile_id, since=since)
+    asked = {"profile_id": profile_id, "since": since}
+    row = pool.read(
+        lambda connection: QUERIES.telemetry_reads.select_performance(connection, **asked), timeout=READ_SECONDS
+    )
     return Sums(
         trades=row.trades,
         wins=row.wins,
@@ -49,9 +52,14 @@ class Breakouts:
 
 def select_breakouts(pool: Pool, *, profile_id: int, since: datetime) -> Breakouts:
     """What a profile's breakouts since then came to."""
-    with pool.transaction(timeout=READ_SECONDS) as connection:
-        rows = list(QUERIES.telemetry_reads.select_breakouts(connection, profile_id=profile_id, since=since))
-        signals = QUERIES.telemetry_reads.count_signals(connection, profile_id=profile_id, since=since)
+    asked = {"profile_id": profile_id, "since": since}
+    rows, signals = pool.read(
+        lambda connection: (
+            list(QUERIES.telemetry_reads.select_breakouts(connection, **asked)),
+            QUERIES.telemetry_reads.count_signals(connection, **asked),
+        ),
+        timeout=READ_SECONDS,
+    )
     return Breakouts(
         signals=signals,
         total=next(_sums(row) for row in rows if not row.is_reason and not row.is_hour),
@@ -77,29 +85,47 @@ def _sums(row: Any) -> Sums:
 def select_equity(
     pool: Pool, *, profile_id: int, since: datetime
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """The newest equity point (however old), and the window's curve in at most CURVE_POINTS stretches.
+    """The newest equity point (however old), and the window's curve: its points, or CURVE_POINTS stretches of time.
 
     A stretch has the time, equity and running peak of its last point, its low and high, and the deepest `fall`
-    and `fall_pct` below the running peak of any of its points.
+    and `fall_pct` below the running peak of any of its points. A point is a stretch of its own.
     """
-    with pool.transaction(timeout=READ_SECONDS) as connection:
+
+    def read(connection: Connection) -> tuple[Any, list[dict[str, Any]]]:
         latest = QUERIES.telemetry_reads.select_latest_equity(connection, profile_id=profile_id)
-        curve = [
-            row._asdict()
-            for row in QUERIES.telemetry_reads.select_equity_curve(
-                connection, profile_id=profile_id, since=since, points=CURVE_POINTS
-            )
-        ]
+        return latest, [row._asdict() for row in _curve(connection, profile_id, since)]
+
+    latest, curve = pool.read(read, timeout=READ_SECONDS)
     return (latest._asdict() if latest else None), curve
+
+
+def _curve(connection: Connection, profile_id: int, since: datetime) -> Iterable[Any]:
+    queries = QUERIES.telemetry_reads
+    span = queries.select_equity_span(connection, profile_id=profile_id, since=since)
+    if span.points <= CURVE_POINTS:
+        points: Iterable[Any] = queries.select_equity_points(connection, profile_id=profile_id, since=since)
+        return points
+    width = (span.last_at - span.first_at) // CURVE_POINTS + timedelta(microseconds=1)
+    bounds = [span.first_at + place * width for place in range(CURVE_POINTS + 1)]
+    stretches: Iterable[Any] = queries.select_equity_stretches(
+        connection, profile_id=profile_id, starts=bounds[:-1], ends=bounds[1:]
+    )
+    return stretches
 
 
 def select_orders(pool: Pool, *, profile_id: int, script: str | None, since: datetime) -> dict[str, Any]:
     """Counts and sums of a profile's orders first seen since then, of their API calls, and of records without id."""
     given = {"profile_id": profile_id, "script": script, "since": since}
-    with pool.transaction(timeout=READ_SECONDS) as connection:
-        orders = QUERIES.telemetry_reads.select_orders(connection, **given)._asdict()
-        calls = QUERIES.telemetry_reads.select_latency_sums(connection, **given)
-        unnamed = QUERIES.telemetry_reads.count_unnamed_orders(connection, **given)
+    orders, calls, unnamed = pool.read(
+        lambda connection: (
+            QUERIES.telemetry_reads.select_orders(connection, **given)._asdict(),
+            QUERIES.telemetry_reads.select_latency_sums(connection, **given),
+            QUERIES.telemetry_reads.count_unnamed_orders(connection, **given),
+        ),
+        timeout=READ_SECONDS,
+    )
+    for name in ("fill_p50", "fill_p95"):
+        orders[name] = None if orders[name] is None else seconds_of(orders[name])
     return {**orders, "calls": calls.samples, "latency_total": calls.total, "records_without_order_id": unnamed}
 
 
@@ -168,20 +194,29 @@ def select_performance_rows(
 ) -> list[dict[str, Any]]:
     """A page of a profile's closed trades, newest entry first."""
     before_time, before_id = before or (None, None)
-    with pool.transaction(timeout=READ_SECONDS) as connection:
-        rows = QUERIES.telemetry_reads.select_performance_rows(
-            connection,
-            profile_id=profile_id,
-            since=since,
-            symbol=symbol,
-            before_time=before_time,
-            before_id=before_id,
-            limit=limit,
-        )
-        return [row._asdict() for row in rows]
+    asked = {
+        "profile_id": profile_id,
+        "since": since,
+        "symbol": symbol,
+        "before_time": before_time,
+        "before_id": before_id,
+        "limit": limit,
+    }
+    rows = pool.read(
+        lambda connection: list(QUERIES.telemetry_reads.select_performance_rows(connection, **asked)),
+        timeout=READ_SECONDS,
+    )
+    return [row._asdict() for row in rows]
 
 
 def select_profiles(pool: Pool, *, limit: int = 200) -> list[int]:
-    """The profiles that ever sent anything, in order."""
+    """The profiles that ever sent anything, in order: one step along the index for each."""
+    found: list[int] = []
     with pool.transaction(timeout=READ_SECONDS) as connection:
-        return [row.profile_id for row in QUERIES.telemetry_reads.select_profiles(connection, limit=limit)]
+        while len(found) < limit:
+            after = found[-1] if found else None
+            profile_id = QUERIES.telemetry_reads.select_next_profile(connection, after=after)
+            if profile_id is None:
+                break
+            found.append(profile_id)
+    return found

@@ -1,7 +1,7 @@
 """The confidence charter's transactions: trials, advice, outcomes, and permission that is used once."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from state import jsontext
 from state.governance import heimdall
 from state.governance.heimdall import Bin, Charter
 
+_NOTHING: Final = Decimal(0)
 _CHARTER: Final = tuple(Charter.__dataclass_fields__)
 
 
@@ -39,7 +40,10 @@ def upsert_policy(pool: Pool, who: Who, domain: str, changes: Mapping[str, Any])
 def record_trial(
     pool: Pool, who: Who, domain: str, confidence: Decimal, *, success: bool, zone: str, key: str | None
 ) -> dict[str, Any]:
-    """Count a sandbox trial into the day's scorecard, once per `key`; returns the scorecard."""
+    """Count a sandbox trial into the day's scorecard, once per `key`; returns the scorecard.
+
+    Raises Conflict when `key` is known with another trial.
+    """
     with pool.transaction() as connection:
         day = read_clock(connection, zone).day
         event_id = QUERIES.heimdall.insert_trial_event(
@@ -52,12 +56,15 @@ def record_trial(
         )
         if event_id is not None:
             QUERIES.heimdall.count_trial(connection, day=day, domain=domain, confidence=confidence, success=success)
-        card = _scorecards(connection, domain, day, day)
-        if event_id is not None:
             insert_audit(
                 connection, who, "heimdall.trial", domain, after={"confidence": confidence, "success": success}
             )
-    return card[0] if card else {"domain": domain, "trials": 0, "successes": 0}
+        else:
+            known = QUERIES.heimdall.select_trial_by_key(connection, request_key=f"trial:{key}")
+            if tuple(known) != (domain, confidence, success):
+                raise Conflict("This Idempotency-Key is known with another trial.", code="IDEMPOTENCY_KEY_IN_USE")
+        card = _scorecards(connection, domain, day, day)
+    return card[0] if card else _scorecard(day, domain)
 
 
 def select_scorecards(
@@ -72,17 +79,27 @@ def select_scorecards(
 def _scorecards(connection: Connection, domain: str | None, since: date, until: date) -> list[dict[str, Any]]:
     rows = QUERIES.heimdall.select_scorecards(connection, domain=domain, since=since, until=until)
     return [
-        {
-            "day": row.day,
-            "domain": row.domain,
-            "trials": row.trials,
-            "successes": row.successes,
-            "success_rate": heimdall.success_rate(row.trials, row.successes),
-            "avg_confidence": heimdall.mean(row.confidence_sum, row.trials),
-            "updated_at": row.updated_at,
-        }
-        for row in rows
+        _scorecard(row.day, row.domain, row.trials, row.successes, row.confidence_sum, row.updated_at) for row in rows
     ]
+
+
+def _scorecard(
+    day: date,
+    domain: str,
+    trials: int = 0,
+    successes: int = 0,
+    confidence_sum: Decimal = _NOTHING,
+    updated_at: datetime | None = None,
+) -> dict[str, Any]:
+    return {
+        "day": day,
+        "domain": domain,
+        "trials": trials,
+        "successes": successes,
+        "success_rate": heimdall.success_rate(trials, successes),
+        "avg_confidence": heimdall.mean(confidence_sum, trials),
+        "updated_at": updated_at,
+    }
 
 
 def recommend(

@@ -14,7 +14,7 @@ from database.notices import insert_notice
 from database.pool import Pool
 from database.queries import QUERIES
 from database.summaries import refresh
-from errors import DatabaseError
+from errors import Conflict, DatabaseError
 from state import jsontext
 from state.governance import regression
 from state.governance.regression import Finding, Window, Wire
@@ -81,14 +81,16 @@ def _state(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _STATE}
 
 
-def record_kpis(pool: Pool, who: Who, events: Sequence[Mapping[str, Any]]) -> list[int]:
+def record_kpis(pool: Pool, who: Who, events: Sequence[Mapping[str, Any]], *, compare: bool = True) -> list[int]:
     """Store outcomes, all or none, and return their ids in order; a known `event_key` answers its first event's id.
+
+    Raises Conflict when a known key comes with another outcome, unless not to `compare`: then the first one stands.
 
     Then every enabled wire that they belong to is looked at, in a transaction of its own: of several senders at
     once the last one to commit sees the events of all.
     """
     with pool.transaction() as connection:
-        ids = _insert(connection, events)
+        ids = _insert(connection, events, compare=compare)
         wires = sorted({(event["domain"], event["metric"]) for event in events})
         enabled = list(
             QUERIES.regression.select_enabled(
@@ -104,18 +106,27 @@ def record_kpis(pool: Pool, who: Who, events: Sequence[Mapping[str, Any]]) -> li
     return ids
 
 
-def _insert(connection: Connection, events: Sequence[Mapping[str, Any]]) -> list[int]:
+def _insert(connection: Connection, events: Sequence[Mapping[str, Any]], *, compare: bool) -> list[int]:
     rows = [{"n": n, **event} for n, event in enumerate(events)]
     keys = [event.get("event_key") for event in events]
     fresh = list(QUERIES.regression.insert_kpis(connection, rows=jsontext.dump(rows)))
     by_key = {row.event_key: row.id for row in fresh if row.event_key is not None}
-    repeated = [key for key in keys if key is not None and key not in by_key]
-    if repeated:
-        by_key |= {
-            row.event_key: row.id for row in QUERIES.regression.select_kpis_by_key(connection, event_keys=repeated)
-        }
+    keyed = [event for event in events if event.get("event_key") is not None]
+    if len(by_key) < len(keyed):
+        by_key |= _known(connection, keyed, compare=compare)
     unkeyed = iter(sorted(row.id for row in fresh if row.event_key is None))
     return [by_key[key] if key is not None else next(unkeyed) for key in keys]
+
+
+def _known(connection: Connection, events: Sequence[Mapping[str, Any]], *, compare: bool) -> dict[str, int]:
+    """The ids of events by their keys."""
+    keys = [event["event_key"] for event in events]
+    known = {row.event_key: row for row in QUERIES.regression.select_kpis_by_key(connection, event_keys=keys)}
+    for event in events:
+        first = known[event["event_key"]]
+        if compare and (first.success, first.value) != (event.get("success"), event.get("value")):
+            raise Conflict("This key is known with another outcome.", code="IDEMPOTENCY_KEY_IN_USE")
+    return {key: row.id for key, row in known.items()}
 
 
 def evaluate(pool: Pool, who: Who, domain: str, metric: str, *, asked: bool = False) -> dict[str, Any]:
@@ -215,7 +226,7 @@ def record_completed_trades(pool: Pool, *, limit: int = 500) -> int:
             )
         events = [event for trade in trades for event in _outcomes_of(trade)]
         if events:
-            record_kpis(pool, Who("alertbook"), events)
+            record_kpis(pool, Who("alertbook"), events, compare=False)
         recorded += len(trades)
         if len(trades) < limit:
             return recorded

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -255,7 +255,9 @@ def upsert_policy(pool: Pool, who: Who, engine: str, changes: Mapping[str, Any])
                 code="REASON_REQUIRED",
                 details=[Detail("reason", "REQUIRED", "why the engine may go on")],
             )
-        after = change_policy(connection, who, engine, changes)
+        # while it stays off, why it switched itself off stays too: this change's own reason is in the audit
+        stays = risk.is_tripped(before) and not changes.get("enabled")
+        after = change_policy(connection, replace(who, reason=None) if stays else who, engine, changes)
         rearmed = rearm(connection, acted="THROTTLE", domain=engine) if changes.get("enabled") else []
         insert_audit(connection, who, "risk.policy", engine, before=before, after=after)
         for subject in rearmed:

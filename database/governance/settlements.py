@@ -1,6 +1,7 @@
 """What becomes of a reservation: settled, released, or a breach. A real fill is never dropped."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,16 +21,55 @@ from state.governance.numbers import fingerprint
 from state.governance.risk import Settlement
 
 
-def settle(pool: Pool, who: Who, reservation_id: str, *, filled: Decimal | None, loss: Decimal) -> dict[str, Any]:
-    """Settle a reservation by its id. Raises NotFound, or Conflict when it was settled differently."""
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What became of a reservation: `filled` is None for all of it. Older clients tell engine and reserved amount."""
+
+    engine: str | None
+    reserved: Decimal | None
+    filled: Decimal | None
+    loss: Decimal
+
+    @property
+    def amount(self) -> Decimal | None:
+        """What was filled, as far as the fill itself tells."""
+        return self.reserved if self.filled is None else self.filled
+
+
+def settle(pool: Pool, who: Who, reservation_id: str, fill: Fill, *, zone: str) -> dict[str, Any]:
+    """Settle a reservation by its id. Raises Conflict when it was settled differently.
+
+    An id that nobody knows raises NotFound, unless the fill tells engine and amount: a real fill is never dropped.
+    """
     with pool.transaction(timeout=RESERVE_SECONDS) as connection:
         lock_global(connection)
-        return _settle_found(connection, who, _find(connection, reservation_id), filled, loss)
+        found = QUERIES.risk.select_reservation(connection, reservation_id=reservation_id)
+        if found is None and fill.engine is not None and fill.amount:
+            return _settle_unknown(connection, who, reservation_id, fill.engine, fill.amount, fill.loss, zone)
+        return _settle_found(connection, who, found or _find(connection, reservation_id), fill.filled, fill.loss)
 
 
-def settle_amount(
-    pool: Pool, who: Who, engine: str, reserved: Decimal, *, filled: Decimal | None, loss: Decimal, zone: str
+def _settle_unknown(
+    connection: Connection, who: Who, reservation_id: str, engine: str, amount: Decimal, loss: Decimal, zone: str
 ) -> dict[str, Any]:
+    """Record a fill under an id that reserved nothing, and keep the id, so that its repeats are known."""
+    clock = read_clock(connection, zone)
+    outcome = risk.settle(Decimal(0), "none", amount, loss)
+    answer = _write(connection, who, outcome, engine, reservation_id, Decimal(0), amount, loss, clock.day, clock.now)
+    QUERIES.risk.insert_settled(
+        connection,
+        reservation_id=reservation_id,
+        engine=engine,
+        day=clock.day,
+        amount=amount,
+        now=clock.now,
+        settlement_hash=_hash(amount, amount, loss),
+        settlement_answer=jsontext.dump(answer),
+    )
+    return answer
+
+
+def settle_amount(pool: Pool, who: Who, engine: str, reserved: Decimal, fill: Fill, *, zone: str) -> dict[str, Any]:
     """Settle as older clients do, by engine and amount: the oldest open reservation of just that amount.
 
     Without one, the last settlement of the same numbers is answered again; else the fill is late: it is recorded
@@ -44,15 +84,16 @@ def settle_amount(
             last = QUERIES.risk.find_last_settled(connection, engine=engine, amount=reserved)
             if last is not None:
                 found = _find(connection, last)
-                if found.settlement_hash == _hash(found.amount, filled, loss):
+                if found.settlement_hash == _hash(found.amount, fill.filled, fill.loss):
                     return dict(found.settlement_answer)
             named = QUERIES.risk.find_reservation(
                 connection, engine=engine, amount=reserved, states=["expired", "released"]
             )
         if named is not None:
-            return _settle_found(connection, who, _find(connection, named), filled, loss)
-        outcome = risk.settle(Decimal(0), "none", reserved if filled is None else filled, loss)
-        return _write(connection, who, outcome, engine, None, Decimal(0), filled, loss, clock.day, clock.now)
+            return _settle_found(connection, who, _find(connection, named), fill.filled, fill.loss)
+        amount = reserved if fill.filled is None else fill.filled
+        outcome = risk.settle(Decimal(0), "none", amount, fill.loss)
+        return _write(connection, who, outcome, engine, None, Decimal(0), amount, fill.loss, clock.day, clock.now)
 
 
 def _find(connection: Connection, reservation_id: str) -> Any:

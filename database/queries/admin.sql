@@ -13,3 +13,12 @@ ORDER BY c.relname;
 SELECT
     current_setting('server_version') AS version,
     pg_database_size(current_database()) AS bytes;
+
+-- name: has_tables()$
+-- Whether anything is kept here already.
+SELECT exists(
+    SELECT 1
+    FROM pg_class AS c
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE c.relkind IN ('r', 'p', 'm', 'v') AND n.nspname NOT LIKE 'pg\_%%' AND n.nspname <> 'information_schema'
+) AS present;

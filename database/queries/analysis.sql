@@ -15,9 +15,9 @@ SELECT
     t.no_be_mfe,
     t.mae,
     t.event_count,
-    t.trade #>> '{setup,setup_id}' AS setup_id,
-    t.trade #>> '{setup,setup_family}' AS setup_family,
-    t.trade #>> '{setup,setup_variant}' AS setup_variant
+    t.realized_points,
+    t.uncertain,
+    t.setup
 FROM trade_summary AS t
 WHERE
     (:status::text [] IS NULL OR t.status = any(:status))
@@ -27,6 +27,46 @@ WHERE
     AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
     AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
     AND (:until::timestamptz IS NULL OR t.trade_time < :until);
+
+-- name: select_steps(since)
+-- The results of the decided trades that began since then, in order of exit: the steps of their equity curve.
+SELECT
+    t.exit_time,
+    t.realized_r
+FROM trade_summary AS t
+WHERE t.status = 'COMPLETED' AND NOT t.uncertain AND t.realized_r IS NOT NULL AND t.trade_time >= :since
+ORDER BY t.exit_time ASC NULLS LAST, t.trade_id COLLATE "C" ASC;
+
+-- name: select_falls(since, until)^
+-- How far cumulative R of a period's decided trades ever fell from its peak, and how far it stands below it at the end.
+WITH run AS (
+    SELECT
+        row_number() OVER ordered AS place,
+        sum(t.realized_r) OVER (ordered ROWS UNBOUNDED PRECEDING) AS equity
+    FROM trade_summary AS t
+    WHERE
+        t.status = 'COMPLETED' AND NOT t.uncertain AND t.realized_r IS NOT NULL
+        AND t.trade_time >= :since AND t.trade_time < :until
+    WINDOW ordered AS (ORDER BY t.exit_time ASC NULLS LAST, t.trade_id COLLATE "C" ASC)
+),
+
+course AS (
+    SELECT
+        r.place,
+        greatest(0, max(r.equity) OVER (ORDER BY r.place ROWS UNBOUNDED PRECEDING)) - r.equity AS fall
+    FROM run AS r
+)
+
+SELECT
+    max(c.fall) AS deepest,
+    max(c.fall) FILTER (WHERE c.place = (SELECT count(*) FROM run)) AS latest
+FROM course AS c;
+
+-- name: count_with_status(statuses)$
+-- How many trades stand so.
+SELECT count(*)
+FROM trade_summary AS t
+WHERE t.status = any(:statuses);
 
 -- name: select_trades_by(column, sign, status, direction, session, symbol, strategy, since, until, offset, limit)
 -- A page of trades in the order of one of their figures; trades without it come last.

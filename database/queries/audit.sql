@@ -140,3 +140,7 @@ SELECT
 FROM governance_audit AS a
 WHERE a.action = any(ARRAY['regression.trip', 'regression.rearm']) AND a.at >= :since
 ORDER BY a.seq;
+
+-- name: protect#
+-- Rights do not travel with a backup to another owner; this one must hold wherever the audit is.
+REVOKE UPDATE, DELETE, TRUNCATE ON governance_audit FROM public, current_user;

@@ -37,6 +37,18 @@ UPDATE builder_tasks
 SET status = :status, diff_summary = :diff_summary, payload_json = :payload_json, updated_at = clock_timestamp()
 WHERE id = :task_id;
 
+-- name: lock_desk()^
+-- One writes files at a time, or ends what another has left; the lock goes with the transaction, so with its process.
+SELECT pg_advisory_xact_lock(1097622100, 21);
+
+-- name: is_apply_committed(apply_id)$
+-- Whether an apply came to its note, which is written in the transaction that decides.
+SELECT exists(
+    SELECT 1
+    FROM builder_events AS e
+    WHERE e.kind = 'apply' AND strpos(e.meta_json, :apply_id) > 0
+) AS committed;
+
 -- name: insert_builder_event(kind, msg, meta_json)!
 -- Who did what, in the transaction of what was done.
 INSERT INTO builder_events (kind, msg, meta_json, created_at)

@@ -1,13 +1,19 @@
 -- name: select_mark(table_name)^
--- Up to which id a table was counted, unless rows were deleted or the table rewritten since.
+-- Up to which id a table was counted, unless somebody else than we deleted rows or rewrote the table since. What we
+-- delete is taken off the count at once; the statistics follow, and may lag behind it for as long.
 SELECT
     r.upto_id,
-    r.counted
+    r.counted,
+    r.deleted
 FROM row_count AS r
+CROSS JOIN LATERAL pg_stat_get_tuples_deleted(to_regclass(:table_name)) AS seen (deleted)
 WHERE
     r.table_name = :table_name
     AND r.filenode = pg_relation_filenode(to_regclass(:table_name))::bigint
-    AND r.deleted = pg_stat_get_tuples_deleted(to_regclass(:table_name));
+    AND (
+        r.deleted = seen.deleted
+        OR (r.deleted > seen.deleted AND r.noted_at > clock_timestamp() - INTERVAL '1 minute')
+    );
 
 -- name: set_lock_patience()
 -- A boundary is only taken when nobody is writing at that moment; writers never wait for it for long.
@@ -49,16 +55,48 @@ SELECT
     pg_stat_get_tuples_deleted('research_docs'::regclass) AS deleted
 FROM research_docs AS t;
 
+-- name: insert_mark(table_name)!
+-- A mark that says nothing, so that there is one to lock.
+INSERT INTO row_count (table_name, upto_id, counted, filenode, deleted)
+VALUES (:table_name, 0, 0, 0, -1)
+ON CONFLICT (table_name) DO NOTHING;
+
+-- name: lock_mark(table_name)$
+-- Deleting rows and moving the mark take turns: neither may miss what the other does.
+SELECT r.table_name
+FROM row_count AS r
+WHERE r.table_name = :table_name
+FOR UPDATE;
+
 -- name: save_mark(table_name, upto_id, counted, filenode, deleted)!
--- What need not be counted again. Two that count at once write the same.
-INSERT INTO row_count AS r (table_name, upto_id, counted, filenode, deleted)
-VALUES (:table_name, :upto_id, :counted, :filenode, :deleted)
-ON CONFLICT (table_name) DO UPDATE
-    SET
-        upto_id = excluded.upto_id,
-        counted = excluded.counted,
-        filenode = excluded.filenode,
-        deleted = excluded.deleted;
+-- What need not be counted again.
+UPDATE row_count
+SET upto_id = :upto_id, counted = :counted, filenode = :filenode, deleted = :deleted, noted_at = NULL
+WHERE row_count.table_name = :table_name;
+
+-- name: note_deletion(table_name, gone, below)!
+-- Our own deletions need no new count: so many rows are gone, so many of them from below the mark.
+UPDATE row_count
+SET counted = row_count.counted - :below, deleted = row_count.deleted + :gone, noted_at = clock_timestamp()
+WHERE row_count.table_name = :table_name;
+
+-- name: probe_telemetry_events(after, most)$
+-- Whether many rows have come since the mark, and if not, how many: reads no more than `most` of them.
+WITH recent AS (SELECT t.id FROM telemetry_events AS t WHERE t.id > :after LIMIT :most)
+
+SELECT count(*) FROM recent;
+
+-- name: probe_capital_intake(after, most)$
+-- Whether many rows have come since the mark, and if not, how many: reads no more than `most` of them.
+WITH recent AS (SELECT t.id FROM capital_intake AS t WHERE t.id > :after LIMIT :most)
+
+SELECT count(*) FROM recent;
+
+-- name: probe_research_docs(after, most)$
+-- Whether many rows have come since the mark, and if not, how many: reads no more than `most` of them.
+WITH recent AS (SELECT t.id FROM research_docs AS t WHERE t.id > :after LIMIT :most)
+
+SELECT count(*) FROM recent;
 
 -- name: count_telemetry_events(after, upto)$
 -- The rows whose ids lie in a range.

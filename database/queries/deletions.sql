@@ -11,30 +11,35 @@ FROM automated_signals AS s
 WHERE s.trade_id LIKE '%%,%%' OR s.original_trade_id IS NOT NULL
 ORDER BY s.trade_id;
 
--- name: move_events(deletion_id, trade_ids)
--- Takes events out and keeps each row whole, whatever columns an older system gave it.
-WITH gone AS (
-    DELETE FROM automated_signals AS s
-    WHERE s.trade_id = any(:trade_ids)
-    RETURNING s.trade_id, s.id, to_jsonb(s.*) AS event_row
-),
+-- name: lock_deletions()
+-- One deletion at a time: two of the same trade must not both keep its events.
+SELECT pg_advisory_xact_lock(1097622104, 0);
 
-kept AS (
-    INSERT INTO deleted_event (trade_id, deletion_id, event_id, event_row)
-    SELECT
-        gone.trade_id,
-        :deletion_id AS deletion_id,
-        gone.id,
-        gone.event_row
-    FROM gone
-)
-
+-- name: keep_events(deletion_id, trade_ids)!
+-- Keeps each row whole, whatever columns an older system gave it.
+INSERT INTO deleted_event (trade_id, deletion_id, event_id, event_row)
 SELECT
-    gone.trade_id,
-    count(*) AS events
-FROM gone
-GROUP BY gone.trade_id
-ORDER BY gone.trade_id;
+    s.trade_id,
+    :deletion_id AS deletion_id,
+    s.id,
+    to_jsonb(s.*) AS event_row
+FROM automated_signals AS s
+WHERE s.trade_id = any(:trade_ids);
+
+-- name: select_kept(deletion_id)
+-- Which events a deletion keeps.
+SELECT
+    d.trade_id,
+    d.event_id
+FROM deleted_event AS d
+WHERE d.deletion_id = :deletion_id
+ORDER BY d.trade_id, d.event_id;
+
+-- name: delete_events(trade_ids, event_ids)!
+-- Takes out just what is kept: an alert that came in between stays.
+DELETE FROM automated_signals AS s
+USING unnest(:trade_ids::text [], :event_ids::bigint []) WITH ORDINALITY AS kept (trade_id, event_id, n)
+WHERE s.trade_id = kept.trade_id AND s.id = kept.event_id;
 
 -- name: forget_window(trade_ids)!
 -- An alert of a deleted trade that is sent again is no repeat.
@@ -78,21 +83,20 @@ WHERE
 ORDER BY d.trade_id, d.deletion_id, d.event_id
 FOR UPDATE;
 
--- name: restore_events(trade_ids, deletion_ids, event_ids)
--- Puts rows back just as they were; an alert that was sent again meanwhile stays, and its old row counts as back.
-WITH kept AS (
-    SELECT d.event_row
-    FROM deleted_event AS d
-    INNER JOIN
-        unnest(:trade_ids::text [], :deletion_ids::bigint [], :event_ids::bigint [])
-            AS asked (trade_id, deletion_id, event_id)
-        ON d.trade_id = asked.trade_id AND d.deletion_id = asked.deletion_id AND d.event_id = asked.event_id
-)
+-- name: select_event_rows(trade_ids, deletion_ids, event_ids)$
+-- The rows that are put back, as the text of an array.
+SELECT jsonb_agg(d.event_row)::text AS event_rows
+FROM deleted_event AS d
+INNER JOIN
+    unnest(:trade_ids::text [], :deletion_ids::bigint [], :event_ids::bigint [])
+        AS asked (trade_id, deletion_id, event_id)
+    ON d.trade_id = asked.trade_id AND d.deletion_id = asked.deletion_id AND d.event_id = asked.event_id;
 
+-- name: restore_events(rows)
+-- Puts rows back just as they were; an alert that was sent again meanwhile stays, and its old row counts as back.
 INSERT INTO automated_signals
 SELECT back.*
-FROM kept
-CROSS JOIN LATERAL jsonb_populate_record(NULL::automated_signals, kept.event_row) AS back
+FROM jsonb_populate_recordset(NULL::automated_signals, :rows::jsonb) AS back
 ON CONFLICT DO NOTHING
 RETURNING automated_signals.trade_id, automated_signals.id;
 

@@ -11,10 +11,11 @@ FROM feed_pending AS p
 LIMIT :limit;
 
 -- name: append(trade_ids, event_ids)!
--- Gives events the next positions.
-INSERT INTO feed (trade_id, event_id)
+-- Gives events the next positions, counted in one place wherever the rows lie.
+INSERT INTO feed (trade_id, feed_position, event_id)
 SELECT
     asked.trade_id,
+    nextval(pg_get_serial_sequence('feed', 'feed_position')) AS feed_position,
     asked.event_id
 FROM unnest(:trade_ids::text [], :event_ids::bigint []) AS asked (trade_id, event_id)
 ORDER BY asked.event_id;
@@ -22,7 +23,7 @@ ORDER BY asked.event_id;
 -- name: delete_pending(trade_ids, event_ids)!
 -- What has a position is no longer pending.
 DELETE FROM feed_pending AS p
-USING unnest(:trade_ids::text [], :event_ids::bigint []) AS asked (trade_id, event_id)
+USING unnest(:trade_ids::text [], :event_ids::bigint []) WITH ORDINALITY AS asked (trade_id, event_id, n)
 WHERE p.trade_id = asked.trade_id AND p.event_id = asked.event_id;
 
 -- name: queue(trade_ids, event_ids)!
@@ -34,25 +35,36 @@ SELECT
 FROM unnest(:trade_ids::text [], :event_ids::bigint []) AS asked (trade_id, event_id)
 ON CONFLICT DO NOTHING;
 
--- name: select_horizon()$
--- The newest position: nothing can appear at or before it any more.
-SELECT coalesce(max(feed.feed_position), 0)
-FROM feed;
+-- name: select_state()^
+-- The newest position, at or before which nothing can appear any more, and whether anything waits for one. Whoever
+-- asks waits for the reader that gives positions: spread over servers, its commit is not one moment.
+SELECT pg_advisory_xact_lock_shared(1097622101, 0);
 
--- name: select_feed(after, horizon, types, symbol, strategy, session, direction, since, until, limit)
--- A page of events in the order of their positions; every filter is optional. OFFSET 0 keeps the planner walking
--- the feed from the cursor: it guesses that the join finds almost nothing and would read whole tables for a page.
 SELECT
-    event.*,
-    f.feed_position
+    (SELECT coalesce(max(feed.feed_position), 0) FROM feed) AS horizon,
+    exists(SELECT 1 FROM feed_pending) AS waiting,
+    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%') AS older;
+
+-- name: select_all_places(after, horizon, limit)
+-- A page of places without any filter: nothing of the events themselves need be known.
+SELECT
+    f.feed_position,
+    f.trade_id,
+    f.event_id
 FROM feed AS f
-CROSS JOIN
-    LATERAL (
-        SELECT s.*
-        FROM automated_signals AS s
-        WHERE s.trade_id = f.trade_id AND s.id = f.event_id
-        OFFSET 0
-    ) AS event
+WHERE f.feed_position > :after AND f.feed_position <= :horizon
+ORDER BY f.feed_position
+LIMIT :limit;
+
+-- name: select_places(after, horizon, types, symbol, strategy, session, direction, since, until, limit)
+-- A page of events in the order of their positions, as places, to be shown by whoever asks; every filter is optional.
+SELECT
+    f.feed_position,
+    f.trade_id,
+    f.event_id
+FROM feed AS f
+INNER JOIN automated_signals AS event
+    ON f.trade_id = event.trade_id AND f.event_id <= event.id AND f.event_id >= event.id
 WHERE
     f.feed_position > :after
     AND f.feed_position <= :horizon

@@ -56,6 +56,15 @@ VALUES (:domain, 'TRIAL', :confidence, :success, :actor, :request_key)
 ON CONFLICT (request_key) DO NOTHING
 RETURNING id;
 
+-- name: select_trial_by_key(request_key)^
+-- What the first trial with this key was.
+SELECT
+    e.domain,
+    e.confidence,
+    e.success
+FROM heimdall_event AS e
+WHERE e.request_key = :request_key;
+
 -- name: insert_event(domain, action, recommendation_id, success, actor)!
 -- What else happened to a recommendation.
 INSERT INTO heimdall_event (domain, action, recommendation_id, success, actor)

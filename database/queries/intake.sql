@@ -17,6 +17,28 @@ FROM
         status INTEGER, code TEXT, peer TEXT
     );
 
+-- name: insert_spooled_receipts(rows)!
+-- The same for what waited in the spool; a drain that is repeated finds its rows there.
+INSERT INTO receipt (received_at, kind, body_hash, status, code, peer)
+SELECT
+    r.received_at,
+    r.kind,
+    r.body_hash,
+    r.status,
+    r.code,
+    r.peer
+FROM
+    jsonb_to_recordset(:rows::jsonb) AS r (
+        received_at TIMESTAMPTZ, kind TEXT, body_hash TEXT, status INTEGER, code TEXT, peer TEXT
+    )
+WHERE
+    NOT EXISTS (
+        SELECT 1 FROM receipt AS known
+        WHERE
+            known.received_at = r.received_at AND known.kind = r.kind AND known.body_hash = r.body_hash
+            AND known.peer = r.peer AND known.code = r.code
+    );
+
 -- name: add_to_hours(hours, kinds, counts)!
 -- Adds a process's counts since its last report.
 INSERT INTO intake_hour AS i (hour, kind, deliveries)
@@ -137,36 +159,45 @@ RETURNING
 DELETE FROM auth_failure
 WHERE auth_failure.since < clock_timestamp() - INTERVAL '1 hour';
 
--- name: select_hours(since)
--- Deliveries by hour and kind: new events from the events themselves, the rest from the rows they left.
--- A resend is what came 4 to 20 s after we had answered the same body with an error of ours.
-WITH failed AS (
-    SELECT
-        r.body_hash,
-        r.received_at
-    FROM receipt AS r
-    WHERE r.received_at >= :since AND r.kind = 'refused' AND r.status >= 500
-),
+-- name: select_failures(since)
+-- What we answered with an error of ours.
+SELECT
+    r.body_hash,
+    r.received_at
+FROM receipt AS r
+WHERE r.received_at >= :since AND r.kind = 'refused' AND r.status >= 500;
 
-deliveries AS (
-    SELECT
-        s.received_at,
-        CASE
-            WHEN
-                EXISTS (
-                    SELECT 1
-                    FROM failed AS f
-                    WHERE
-                        f.body_hash = split_part(s.event_key, '@', 1)
-                        AND s.received_at >= f.received_at + INTERVAL '4 seconds'
-                        AND s.received_at <= f.received_at + INTERVAL '20 seconds'
-                )
-                THEN 'resend'
-            ELSE 'first'
-        END AS kind
-    FROM automated_signals AS s
-    WHERE s.received_at >= :since
-    UNION ALL
+-- name: count_events_by_hour(since)
+-- New events by hour.
+SELECT
+    date_trunc('hour', s.received_at, 'UTC') AS hour,
+    count(*) AS deliveries
+FROM automated_signals AS s
+WHERE s.received_at >= :since
+GROUP BY 1;
+
+-- name: count_resent_by_hour(since, body_hashes, failed_at)
+-- Those that came 4 to 20 s after we had answered the same body with an error of ours.
+SELECT
+    date_trunc('hour', s.received_at, 'UTC') AS hour,
+    count(DISTINCT s.id) AS deliveries
+FROM automated_signals AS s
+INNER JOIN
+    unnest(:body_hashes::text [], :failed_at::timestamptz []) WITH ORDINALITY AS f (body_hash, received_at, n)
+    ON
+        f.body_hash = split_part(s.event_key, '@', 1)
+        AND s.received_at >= f.received_at + INTERVAL '4 seconds'
+        AND s.received_at <= f.received_at + INTERVAL '20 seconds'
+WHERE s.received_at >= :since
+GROUP BY 1;
+
+-- name: count_others_by_hour(since)
+-- Deliveries that left another row than an event, by hour and kind; resends are told as those of events.
+SELECT
+    date_trunc('hour', d.received_at, 'UTC') AS hour,
+    d.kind,
+    count(*) AS deliveries
+FROM (
     SELECT
         r.received_at,
         CASE
@@ -174,9 +205,12 @@ deliveries AS (
                 r.kind = 'repeat'
                 AND EXISTS (
                     SELECT 1
-                    FROM failed AS f
+                    FROM receipt AS f
                     WHERE
-                        f.body_hash = r.body_hash
+                        f.kind = 'refused'
+                        AND f.status >= 500
+                        AND f.body_hash = r.body_hash
+                        AND f.received_at >= :since
                         AND r.received_at >= f.received_at + INTERVAL '4 seconds'
                         AND r.received_at <= f.received_at + INTERVAL '20 seconds'
                 )
@@ -191,13 +225,7 @@ deliveries AS (
         'quarantined' AS kind
     FROM quarantine AS q
     WHERE q.received_at >= :since
-)
-
-SELECT
-    date_trunc('hour', d.received_at, 'UTC') AS hour,
-    d.kind,
-    count(*) AS deliveries
-FROM deliveries AS d
+) AS d
 GROUP BY 1, 2
 UNION ALL
 SELECT
@@ -205,8 +233,7 @@ SELECT
     i.kind,
     i.deliveries
 FROM intake_hour AS i
-WHERE i.hour >= date_trunc('hour', :since::timestamptz, 'UTC')
-ORDER BY 1, 2;
+WHERE i.hour >= date_trunc('hour', :since::timestamptz, 'UTC');
 
 -- name: select_latencies(since)^
 -- Milliseconds from the alert's own time to receipt, and from receipt to the row in the database.

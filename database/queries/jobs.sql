@@ -49,6 +49,16 @@ WHERE r.job = :job AND r.status = 'done' AND r.day >= :since;
 SELECT count(*) FROM job_runs AS r
 WHERE r.job = :job AND r.status = 'done' AND r.day < :day;
 
+-- name: select_last_done(job)^
+-- When a job last ended well, and with what.
+SELECT
+    r.finished_at,
+    r.result
+FROM job_runs AS r
+WHERE r.job = :job AND r.status = 'done'
+ORDER BY r.started_at DESC, r.id DESC
+LIMIT 1;
+
 -- name: select_last_runs()
 -- The newest run of each job, and whether its lease is held.
 SELECT DISTINCT ON (r.job)

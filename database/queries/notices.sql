@@ -19,6 +19,12 @@ WHERE
     AND NOT EXISTS (SELECT 1 FROM notice_delivery AS d WHERE d.notice_id = n.id)
 ON CONFLICT (notice_id, target) DO NOTHING;
 
+-- name: mark_unanswered(targets)!
+-- What was on its way when its worker died may have arrived: these receivers could not tell a second one from a first.
+UPDATE notice_delivery
+SET status = 'unknown', last_error = 'its sender ended before the answer came'
+WHERE status = 'sending' AND next_attempt_at <= clock_timestamp() AND target = any(:targets);
+
 -- name: begin_attempt(targets, hold_seconds)^
 -- The delivery that has been due longest, held while it is tried: a killed worker's attempt comes up again.
 WITH due AS (
@@ -26,7 +32,7 @@ WITH due AS (
         d.notice_id,
         d.target
     FROM notice_delivery AS d
-    WHERE d.status = 'pending' AND d.next_attempt_at <= clock_timestamp() AND d.target = any(:targets)
+    WHERE d.status IN ('pending', 'sending') AND d.next_attempt_at <= clock_timestamp() AND d.target = any(:targets)
     ORDER BY d.next_attempt_at, d.notice_id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -34,6 +40,7 @@ WITH due AS (
 
 UPDATE notice_delivery AS d
 SET
+    status = 'sending',
     attempts = d.attempts + 1,
     last_attempt_at = clock_timestamp(),
     next_attempt_at = clock_timestamp() + :hold_seconds * INTERVAL '1 second'
@@ -47,19 +54,19 @@ UPDATE notice_delivery
 SET
     status = 'delivered',
     delivered_at = clock_timestamp(),
-    last_status = coalesce(:status_code, last_status),
+    last_status = :status_code,
     last_error = NULL
 WHERE notice_id = :notice_id AND target = :target;
 
 -- name: mark_failed(notice_id, target, status_code, error, wait_seconds, status)!
--- Not taken: tried again later, or given up.
+-- Not taken: tried again later, given up, or nobody knows.
 UPDATE notice_delivery
 SET
     status = :status,
     last_status = :status_code,
     last_error = :error,
     next_attempt_at = clock_timestamp() + :wait_seconds * INTERVAL '1 second'
-WHERE notice_id = :notice_id AND target = :target AND status = 'pending';
+WHERE notice_id = :notice_id AND target = :target AND status = 'sending';
 
 -- name: select_notices(kind, before_time, before_id, limit)
 -- A page of notices, newest first, each with its deliveries.
@@ -78,7 +85,7 @@ SELECT
                         'target', d.target, 'status', d.status, 'attempts', d.attempts,
                         'last_attempt_at', d.last_attempt_at, 'last_status', d.last_status,
                         'last_error', d.last_error, 'delivered_at', d.delivered_at,
-                        'next_attempt_at', CASE WHEN d.status = 'pending' THEN d.next_attempt_at END
+                        'next_attempt_at', CASE WHEN d.status IN ('pending', 'sending') THEN d.next_attempt_at END
                     )
                     ORDER BY d.target
                 )

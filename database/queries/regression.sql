@@ -79,7 +79,9 @@ RETURNING kpi_event.id, kpi_event.event_key;
 -- Where the first events with these keys are.
 SELECT
     k.id,
-    k.event_key
+    k.event_key,
+    k.success,
+    k.value
 FROM kpi_event AS k
 WHERE k.event_key = any(:event_keys);
 
@@ -215,18 +217,28 @@ RETURNING s.domain, s.metric;
 
 -- name: select_unrecorded_trades(since, limit)
 -- Completed trades with a result and a strategy that have no KPI event yet.
+WITH completed AS MATERIALIZED (
+    SELECT
+        t.trade_id,
+        t.strategy_id,
+        t.realized_r,
+        t.exit_time
+    FROM trade_summary AS t
+    WHERE
+        t.status = 'COMPLETED' AND t.realized_r IS NOT NULL AND t.strategy_id IS NOT NULL
+        AND t.last_event_time >= :since
+)
+
 SELECT
-    t.trade_id,
-    t.strategy_id,
-    t.realized_r
-FROM trade_summary AS t
+    c.trade_id,
+    c.strategy_id,
+    c.realized_r
+FROM completed AS c
 WHERE
-    t.status = 'COMPLETED' AND t.realized_r IS NOT NULL AND t.strategy_id IS NOT NULL
-    AND t.last_event_time >= :since
-    AND NOT EXISTS (
+    NOT EXISTS (
         SELECT 1
         FROM kpi_event AS k
-        WHERE k.event_key = 'trade:' || t.trade_id || ':win'
+        WHERE k.event_key = 'trade:' || c.trade_id || ':win'
     )
-ORDER BY t.exit_time, t.trade_id
+ORDER BY c.exit_time, c.trade_id
 LIMIT :limit;

@@ -16,10 +16,18 @@ SET
 WHERE s.id = :source_id
 RETURNING s.id, s.name, s.url, s.kind, s.ttl_seconds, s.enabled, s.created_at, s.last_ingested_at;
 
--- name: delete_source_docs(source_id)!
--- A source goes with its documents.
-DELETE FROM research_docs
-WHERE source_id = :source_id;
+-- name: delete_source_docs(source_id, upto_id)^
+-- A source goes with its documents; how many of them had been counted up to an id.
+WITH gone AS (
+    DELETE FROM research_docs
+    WHERE research_docs.source_id = :source_id
+    RETURNING research_docs.id
+)
+
+SELECT
+    count(*) AS gone,
+    count(*) FILTER (WHERE g.id <= :upto_id) AS below
+FROM gone AS g;
 
 -- name: delete_source(source_id)!
 -- The source itself.

@@ -311,6 +311,17 @@ UPDATE risk_reservation SET
     settlement_answer = :settlement_answer::json
 WHERE risk_reservation.reservation_id = :reservation_id;
 
+-- name: insert_settled(reservation_id, engine, day, amount, now, settlement_hash, settlement_answer)!
+-- A fill under an id that had reserved nothing: the id is taken, and the same again gets the same answer.
+INSERT INTO risk_reservation (
+    reservation_id, engine, day, amount, state, request_hash, answer, created_at, closed_at, settlement_hash,
+    settlement_answer
+)
+VALUES (
+    :reservation_id, :engine, :day, :amount, 'settled', '', '{}', :now, :now, :settlement_hash,
+    :settlement_answer::json
+);
+
 -- name: select_clock()$
 -- The clock that all hosts share.
 SELECT clock_timestamp();

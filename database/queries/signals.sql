@@ -1,8 +1,11 @@
 -- name: insert_events(rows)
 -- Stores a group of events in one statement: repeats recognised, what is new marked for the next fold.
--- An alert without a time of its own must first claim its place in the 30 s window.
+-- Numbers are given in the order of the rows; locks are taken in the order of their keys, or two groups could wait
+-- for each other.
 WITH incoming AS MATERIALIZED (
-    SELECT *
+    SELECT
+        r.*,
+        nextval((SELECT pg_get_serial_sequence('automated_signals', 'id')::regclass)) AS id
     FROM
         jsonb_to_recordset(:rows::jsonb) AS r (
             trade_id TEXT, event_type TEXT, direction TEXT, entry_price NUMERIC, stop_loss NUMERIC,
@@ -13,40 +16,20 @@ WITH incoming AS MATERIALIZED (
             signal_date DATE, signal_time TIME, targets JSONB, telemetry JSONB, mae NUMERIC, symbol TEXT,
             exchange TEXT, strategy_id TEXT, strategy_name TEXT, timeframe TEXT, exit_reason TEXT,
             payload_version TEXT, legacy_payload JSONB, event_timestamp TIMESTAMPTZ, event_time_source TEXT,
-            received_at TIMESTAMPTZ, event_key TEXT, warnings JSONB, position JSONB, body_hash TEXT,
-            has_own_time BOOLEAN
+            received_at TIMESTAMPTZ, event_key TEXT, warnings JSONB, position JSONB
         )
-),
-
-claimed AS (
-    INSERT INTO signal_window AS w (trade_id, body_hash, event_key, received_at)
-    SELECT
-        i.trade_id,
-        i.body_hash,
-        i.event_key,
-        i.received_at
-    FROM incoming AS i
-    WHERE NOT i.has_own_time
-    ORDER BY i.trade_id, i.body_hash
-    ON CONFLICT (trade_id, body_hash) DO UPDATE
-        SET
-            event_key = CASE WHEN excluded.received_at > w.received_at THEN excluded.event_key ELSE w.event_key END,
-            received_at = greatest(excluded.received_at, w.received_at)
-        WHERE
-        excluded.received_at >= w.received_at + INTERVAL '30 seconds'
-        OR excluded.received_at <= w.received_at - INTERVAL '30 seconds'
-    RETURNING w.trade_id, w.body_hash
 ),
 
 inserted AS (
     INSERT INTO automated_signals (
-        trade_id, event_type, direction, entry_price, stop_loss, risk_distance, target_1r, target_2r, target_3r,
+        id, trade_id, event_type, direction, entry_price, stop_loss, risk_distance, target_1r, target_2r, target_3r,
         target_5r, target_10r, target_20r, current_price, mfe, be_mfe, no_be_mfe, exit_price, final_mfe, session,
         bias, account_size, risk_percent, contracts, risk_amount, signal_date, signal_time, targets, telemetry,
         mae, symbol, exchange, strategy_id, strategy_name, timeframe, exit_reason, payload_version, legacy_payload,
         event_timestamp, event_time_source, received_at, event_key, warnings, position
     )
     SELECT
+        i.id,
         i.trade_id,
         i.event_type,
         i.direction,
@@ -91,17 +74,24 @@ inserted AS (
         i.warnings,
         i.position
     FROM incoming AS i
-    LEFT JOIN claimed AS c ON i.trade_id = c.trade_id AND i.body_hash = c.body_hash
-    WHERE i.has_own_time OR c.trade_id IS NOT NULL
     ORDER BY i.trade_id, i.event_key
     ON CONFLICT (trade_id, event_key) DO NOTHING
-    RETURNING automated_signals.trade_id, automated_signals.event_key, automated_signals.id
+    RETURNING
+        automated_signals.trade_id,
+        automated_signals.event_key,
+        automated_signals.id,
+        automated_signals.event_type,
+        automated_signals.event_timestamp
 ),
 
 marked AS (
-    INSERT INTO trade_dirty (trade_id)
-    SELECT DISTINCT inserted.trade_id
+    INSERT INTO trade_dirty (trade_id, since)
+    SELECT
+        inserted.trade_id,
+        CASE WHEN bool_and(inserted.event_type IS NOT DISTINCT FROM 'POSITION') THEN min(inserted.event_timestamp) END
+            AS since
     FROM inserted
+    GROUP BY inserted.trade_id
 ),
 
 queued AS (
@@ -118,32 +108,69 @@ SELECT
     inserted.id
 FROM inserted;
 
+-- name: claim_window(trade_ids, body_hashes, event_keys, received_ats)
+-- An alert without a time of its own is new only if it takes its place in the 30 s window; these are the ones that do.
+-- A statement of its own, because few alerts need it and every group would pay for planning it.
+INSERT INTO signal_window AS w (trade_id, body_hash, event_key, received_at)
+SELECT
+    i.trade_id,
+    i.body_hash,
+    i.event_key,
+    i.received_at
+FROM
+    unnest(:trade_ids::text [], :body_hashes::text [], :event_keys::text [], :received_ats::timestamptz [])
+        AS i (trade_id, body_hash, event_key, received_at)
+ORDER BY i.trade_id, i.body_hash
+ON CONFLICT (trade_id, body_hash) DO UPDATE
+    SET
+        event_key = CASE WHEN excluded.received_at > w.received_at THEN excluded.event_key ELSE w.event_key END,
+        received_at = greatest(excluded.received_at, w.received_at)
+    WHERE
+    -- differences, because adding to a time is not immutable (it asks for the time zone), which Citus refuses here
+    excluded.received_at - w.received_at >= INTERVAL '30 seconds'
+    OR w.received_at - excluded.received_at >= INTERVAL '30 seconds'
+RETURNING w.trade_id, w.body_hash;
+
 -- name: select_first_events(trade_ids, event_keys, body_hashes)
--- The stored first event of each alert that was a repeat: by its own key, or by the window's.
+-- The stored first event of each alert that was a repeat: by its own key and, after that, by the window's, which
+-- counts where there are both.
 SELECT
     r.n,
     s.id,
-    s.received_at
+    s.received_at,
+    FALSE AS by_window
 FROM
-    unnest(:trade_ids::text [], :event_keys::text [], :body_hashes::text [])
-    WITH ORDINALITY AS r (trade_id, event_key, body_hash, n)
-LEFT JOIN signal_window AS w ON r.trade_id = w.trade_id AND r.body_hash = w.body_hash
-INNER JOIN automated_signals AS s
-    ON r.trade_id = s.trade_id AND coalesce(nullif(w.event_key, ''), r.event_key) = s.event_key;
+    unnest(:trade_ids::text [], :event_keys::text [])
+    WITH ORDINALITY AS r (trade_id, event_key, n)
+INNER JOIN automated_signals AS s ON r.trade_id = s.trade_id AND r.event_key = s.event_key
+UNION ALL
+SELECT
+    r.n,
+    s.id,
+    s.received_at,
+    TRUE AS by_window
+FROM
+    unnest(:trade_ids::text [], :body_hashes::text [])
+    WITH ORDINALITY AS r (trade_id, body_hash, n)
+INNER JOIN signal_window AS w ON r.trade_id = w.trade_id AND r.body_hash = w.body_hash
+INNER JOIN automated_signals AS s ON w.trade_id = s.trade_id AND w.event_key = s.event_key
+ORDER BY by_window;
 
 -- name: delete_old_window(before)!
--- The window only needs its last 30 s; what is older is forgotten in small bites.
+-- The window only needs its last 30 s; what is older is forgotten in small bites. What an alert claims again at this
+-- moment is not old any more when its row can be had.
 DELETE FROM signal_window
-WHERE (trade_id, body_hash) IN (
-    SELECT
-        old.trade_id,
-        old.body_hash
-    FROM signal_window AS old
-    WHERE old.received_at < :before
-    ORDER BY old.received_at
-    LIMIT 1000
-    FOR UPDATE SKIP LOCKED
-);
+WHERE
+    signal_window.received_at < :before
+    AND (signal_window.trade_id, signal_window.body_hash) IN (
+        SELECT
+            old.trade_id,
+            old.body_hash
+        FROM signal_window AS old
+        WHERE old.received_at < :before
+        ORDER BY old.received_at
+        LIMIT 1000
+    );
 
 -- name: select_events_for_trades(trade_ids)
 -- Everything the fold needs about some trades, whole bodies included.
@@ -151,6 +178,98 @@ SELECT *
 FROM automated_signals
 WHERE automated_signals.trade_id = any(:trade_ids)
 ORDER BY automated_signals.trade_id, automated_signals.id;
+
+-- name: select_event_ids(trade_id)$
+-- The numbers of a trade's events.
+SELECT array_agg(automated_signals.id)
+FROM automated_signals
+WHERE automated_signals.trade_id = :trade_id;
+
+-- name: select_events_at(trade_ids, event_ids)
+-- Single events by trade and number.
+SELECT s.*
+FROM unnest(:trade_ids::text [], :event_ids::bigint []) WITH ORDINALITY AS asked (trade_id, event_id, n)
+INNER JOIN automated_signals AS s ON asked.trade_id = s.trade_id AND asked.event_id = s.id;
+
+-- name: render_events(trade_ids, event_ids)
+-- Events as the API shows them (`state.shown`), their JSON made here, where the bodies are: every digit stays as it
+-- was sent and nothing is parsed on the way. Rows of an older system can hold what JSON cannot: they have no text.
+WITH sent AS (
+    SELECT
+        s.*,
+        coalesce(s.telemetry, s.legacy_payload) AS body
+    FROM unnest(:trade_ids::text [], :event_ids::bigint []) WITH ORDINALITY AS asked (trade_id, event_id, n)
+    INNER JOIN automated_signals AS s ON asked.trade_id = s.trade_id AND asked.event_id = s.id
+),
+
+told AS (
+    SELECT
+        sent.*,
+        CASE
+            WHEN jsonb_typeof(sent.body -> 'attributes') = 'object' THEN sent.body #> '{attributes,schema_version}'
+            ELSE sent.body -> 'schema_version'
+        END AS version
+    FROM sent
+),
+
+shown AS (
+    SELECT
+        told.id,
+        told.payload_version,
+        told.position,
+        (SELECT row_to_json(item) FROM (
+            SELECT
+                told.id AS event_id,
+                told.trade_id,
+                told.event_time_source,
+                told.signal_date,
+                told.signal_time,
+                told.session,
+                told.payload_version,
+                told.direction,
+                told.bias,
+                told.symbol,
+                told.exchange,
+                told.timeframe,
+                told.strategy_id,
+                told.strategy_name,
+                told.entry_price,
+                told.stop_loss,
+                told.risk_distance,
+                told.current_price,
+                told.exit_price,
+                told.exit_reason,
+                told.mfe,
+                told.be_mfe,
+                told.no_be_mfe,
+                told.mae,
+                told.final_mfe,
+                told.contracts AS position_size,
+                told.targets,
+                told.body,
+                coalesce(told.event_type, '') AS event_type,
+                replace(
+                    to_char(told.event_timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
+                    '.000000',
+                    ''
+                ) AS event_timestamp,
+                replace(
+                    to_char(told.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), '.000000', ''
+                ) AS received_at,
+                CASE WHEN jsonb_typeof(told.version) = 'string' THEN told.version END AS schema_version,
+                coalesce(told.warnings, '[]'::jsonb) AS warnings
+        ) AS item)::text AS text
+    FROM told
+)
+
+SELECT
+    shown.id,
+    CASE
+        WHEN shown.payload_version = 'older_row' THEN NULL
+        WHEN shown.position IS NULL THEN shown.text
+        ELSE left(shown.text, -1) || ', "position" : ' || shown.position::text || '}'
+    END AS text
+FROM shown;
 
 -- name: select_recent_events(since, limit)
 -- The newest alerts by time of receipt.
@@ -200,14 +319,13 @@ WHERE
     s.telemetry IS NOT NULL
     AND (
         :schema_version::text IS NULL
-        OR coalesce(s.telemetry ->> 'schema_version', s.telemetry #>> '{attributes,schema_version}') = :schema_version
+        OR s.telemetry ->> 'schema_version' = :schema_version
+        OR (
+            s.telemetry ->> 'schema_version' IS NULL
+            AND s.telemetry #>> '{attributes,schema_version}' = :schema_version
+        )
     )
     AND (:contains::jsonb IS NULL OR s.telemetry @> :contains::jsonb)
     AND (:before_time::timestamptz IS NULL OR (s.received_at, s.id) < (:before_time, :before_id::bigint))
 ORDER BY s.received_at DESC, s.id DESC
 LIMIT :limit;
-
--- name: count_events()$
--- How many events are stored.
-SELECT count(*)
-FROM automated_signals;

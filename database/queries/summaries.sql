@@ -13,7 +13,7 @@ LIMIT :limit;
 WITH adopted AS (
     UPDATE automated_signals AS s
     SET
-        event_key = 'legacy-' || s.id,
+        event_key = 'legacy-' || s.id::text,
         event_timestamp = coalesce(r.event_timestamp, s.event_timestamp),
         event_time_source = coalesce(r.event_time_source, s.event_time_source)
     FROM
@@ -38,27 +38,87 @@ ON CONFLICT DO NOTHING
 RETURNING 1;
 
 -- name: select_dirty(limit)
--- Streams whose summary is out of date.
-SELECT DISTINCT d.trade_id
+-- Streams whose summary is out of date, by the first marks.
+SELECT
+    d.trade_id,
+    count(*) AS marks
 FROM (
     SELECT trade_dirty.trade_id
     FROM trade_dirty
     LIMIT :limit
 ) AS d
+GROUP BY d.trade_id
 ORDER BY d.trade_id;
 
+-- name: lock_free_streams(trade_ids, limit)
+-- Those of the streams that nobody folds at this moment, now held: two readers at once fold different ones.
+SELECT ids.trade_id
+FROM (SELECT unnest(:trade_ids::text []) AS trade_id) AS ids
+WHERE pg_try_advisory_xact_lock(1097622100, hashtext(ids.trade_id))
+LIMIT :limit;
+
+-- name: select_marks()^
+-- The number of the newest mark, and whether there are any.
+SELECT
+    exists(SELECT 1 FROM trade_dirty) AS dirty,
+    coalesce(pg_sequence_last_value(pg_get_serial_sequence('trade_dirty', 'seq')::regclass), 0) AS newest;
+
+-- name: select_work()^
+-- Whether any summary or any day's results are out of date, and whether older code left rows to be adopted.
+SELECT
+    exists(SELECT 1 FROM trade_dirty) AS dirty,
+    exists(SELECT 1 FROM result_day_dirty) AS days,
+    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%') AS older;
+
 -- name: lock_streams(trade_ids)
--- One fold at a time per stream: a later one waits here, then finds nothing left to do.
-SELECT pg_advisory_xact_lock(1097622100, hashtext(ids.trade_id))
+-- One fold at a time per stream: a later one waits here, then finds nothing left to do. What a fold writes can be
+-- folded again, marks and all, so it need not wait for the disk.
+SELECT
+    set_config('synchronous_commit', 'off', TRUE) AS durable,
+    pg_advisory_xact_lock(1097622100, hashtext(ids.trade_id)) AS held
 FROM (SELECT unnest(:trade_ids::text []) AS trade_id ORDER BY 1) AS ids;
 
 -- name: select_dirty_rows(trade_ids)
 -- The marks as seen before the events are read: exactly these are removed afterwards.
 SELECT
     d.trade_id,
-    d.seq
+    d.seq,
+    d.since
 FROM trade_dirty AS d
 WHERE d.trade_id = any(:trade_ids);
+
+-- name: select_parts(stream_ids)
+-- What streams have contributed to the totals so far.
+SELECT
+    t.trade_id,
+    t.status,
+    t.session,
+    t.uncertain,
+    t.trade_time,
+    t.exit_time,
+    t.event_count,
+    t.max_mfe,
+    t.realized_r,
+    t.realized_points
+FROM trade_summary AS t
+WHERE t.stream_id = any(:stream_ids);
+
+-- name: select_known(trade_id)^
+-- What is known of a trade, while it is what our own fold told of just these events.
+SELECT
+    t.trade,
+    t.event_ids
+FROM trade_summary AS t
+WHERE
+    t.stream_id = :trade_id
+    AND t.trade_id = :trade_id
+    AND t.event_ids IS NOT NULL
+    AND t.fold_mark = hashtextextended(t.trade::text, 0);
+
+-- name: forget_folds(trade_ids)!
+-- The next fold of these is a whole one.
+UPDATE trade_summary SET fold_mark = NULL
+WHERE trade_summary.stream_id = any(:trade_ids);
 
 -- name: replace_summaries(trade_ids, rows)!
 -- What the fold gave takes the place of what stood there; a stream without events loses its summary.
@@ -70,7 +130,7 @@ WITH incoming AS MATERIALIZED (
             strategy TEXT, timeframe TEXT, session TEXT, trade_time TIMESTAMPTZ, entry_time TIMESTAMPTZ,
             exit_time TIMESTAMPTZ, last_event_time TIMESTAMPTZ, realized_r NUMERIC, max_mfe NUMERIC,
             be_mfe NUMERIC, no_be_mfe NUMERIC, mae NUMERIC, event_count BIGINT, anomalies TEXT [], trade JSON,
-            realized_points NUMERIC, uncertain BOOLEAN
+            realized_points NUMERIC, uncertain BOOLEAN, event_ids BIGINT []
         )
 ),
 
@@ -88,7 +148,7 @@ stale AS (
 INSERT INTO trade_summary (
     stream_id, trade_id, status, direction, symbol, strategy_id, strategy, timeframe, session, trade_time,
     entry_time, exit_time, last_event_time, realized_r, max_mfe, be_mfe, no_be_mfe, mae, event_count, anomalies,
-    trade, realized_points, uncertain
+    trade, realized_points, uncertain, event_ids, fold_mark
 )
 SELECT
     i.stream_id,
@@ -113,7 +173,9 @@ SELECT
     i.anomalies,
     i.trade,
     i.realized_points,
-    i.uncertain
+    i.uncertain,
+    i.event_ids,
+    hashtextextended(i.trade::text, 0) AS fold_mark
 FROM incoming AS i
 ON CONFLICT (stream_id, trade_id) DO UPDATE SET
     status = excluded.status,
@@ -136,12 +198,9 @@ ON CONFLICT (stream_id, trade_id) DO UPDATE SET
     anomalies = excluded.anomalies,
     trade = excluded.trade,
     realized_points = excluded.realized_points,
-    uncertain = excluded.uncertain;
-
--- name: delete_gaps(stream_ids)!
--- The gaps of streams that are folded again.
-DELETE FROM position_gap
-WHERE position_gap.stream_id = any(:stream_ids);
+    uncertain = excluded.uncertain,
+    event_ids = excluded.event_ids,
+    fold_mark = excluded.fold_mark;
 
 -- name: insert_gaps(rows)!
 -- The gaps that the fold found.
@@ -175,86 +234,69 @@ LIMIT :limit;
 -- name: delete_dirty_rows(trade_ids, seqs)!
 -- Removes the marks that this fold has dealt with; marks made since then stay.
 DELETE FROM trade_dirty AS d
-USING unnest(:trade_ids::text [], :seqs::bigint []) AS seen (trade_id, seq)
+USING unnest(:trade_ids::text [], :seqs::bigint []) WITH ORDINALITY AS seen (trade_id, seq, n)
 WHERE d.trade_id = seen.trade_id AND d.seq = seen.seq;
 
+-- name: select_trade(trade_id)^
+-- One trade's text, and while it stands its events in the fold's order with the version of each row (xmin: whoever
+-- changes a row leaves another). Every table is asked by the id itself, so that one server knows all.
+WITH known AS (
+    SELECT
+        t.event_ids,
+        t.trade::text AS trade,
+        t.event_ids IS NOT NULL
+        AND t.fold_mark = hashtextextended(t.trade::text, 0)
+        AND NOT EXISTS (SELECT 1 FROM trade_dirty AS d WHERE d.trade_id = :trade_id)
+        AND NOT EXISTS (
+            SELECT 1 FROM automated_signals AS o
+            WHERE o.trade_id = :trade_id AND o.event_key LIKE 'row-%%'
+        ) AS stands
+    FROM trade_summary AS t
+    WHERE t.stream_id = :trade_id AND t.trade_id = :trade_id
+)
+
+SELECT
+    known.trade,
+    CASE WHEN known.stands THEN (
+        SELECT string_agg(s.id || '.' || s.xmin::text, ',' ORDER BY o.place) AS versions
+        FROM unnest(known.event_ids) WITH ORDINALITY AS o (id, place)
+        INNER JOIN automated_signals AS s ON s.trade_id = :trade_id AND o.id = s.id
+    ) END AS versions
+FROM known;
+
 -- name: select_trades(status, direction, session, symbol, strategy, since, until, before_time, before_id, limit)
--- A page of trades, newest first; every filter is optional.
-SELECT
-    t.trade_time,
-    t.trade_id,
-    t.trade
-FROM trade_summary AS t
-WHERE
-    (:status::text [] IS NULL OR t.status = any(:status))
-    AND (:direction::text IS NULL OR t.direction = :direction)
-    AND (:session::text IS NULL OR t.session = :session)
-    AND (:symbol::text IS NULL OR t.symbol = :symbol)
-    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
-    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
-    AND (:until::timestamptz IS NULL OR t.trade_time < :until)
-    AND (:before_time::timestamptz IS NULL OR (t.trade_time, t.trade_id) < (:before_time, :before_id::text))
-ORDER BY t.trade_time DESC, t.trade_id DESC
-LIMIT :limit;
+-- A page of trades, newest first; every filter is optional. The text is read of the page alone, whatever is sorted.
+WITH page AS (
+    SELECT
+        t.trade_time,
+        t.trade_id,
+        t.stream_id,
+        t.symbol,
+        t.realized_points,
+        t.trade
+    FROM trade_summary AS t
+    WHERE
+        (:status::text [] IS NULL OR t.status = any(:status))
+        AND (:direction::text IS NULL OR t.direction = :direction)
+        AND (:session::text IS NULL OR t.session = :session)
+        AND (:symbol::text IS NULL OR t.symbol = :symbol)
+        AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
+        AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
+        AND (:until::timestamptz IS NULL OR t.trade_time < :until)
+        AND (:before_time::timestamptz IS NULL OR (t.trade_time, t.trade_id) < (:before_time, :before_id::text))
+    ORDER BY t.trade_time DESC, t.trade_id DESC
+    LIMIT :limit
+)
 
--- name: select_outcomes(status, direction, session, symbol, strategy, since, until)
--- What the statistics need of each trade, in no order.
 SELECT
-    t.trade_id,
-    t.status,
-    t.realized_r,
-    t.max_mfe,
-    t.exit_time,
-    t.event_count,
-    t.realized_points,
-    t.uncertain
-FROM trade_summary AS t
-WHERE
-    (:status::text [] IS NULL OR t.status = any(:status))
-    AND (:direction::text IS NULL OR t.direction = :direction)
-    AND (:session::text IS NULL OR t.session = :session)
-    AND (:symbol::text IS NULL OR t.symbol = :symbol)
-    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
-    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
-    AND (:until::timestamptz IS NULL OR t.trade_time < :until);
-
--- name: select_hours(status, direction, session, symbol, strategy, since, until)
--- How many trades began in each hour of New York's clock.
-SELECT
-    extract(HOUR FROM t.trade_time AT TIME ZONE 'America/New_York')::int AS hour,
-    count(*) AS trades
-FROM trade_summary AS t
-WHERE
-    (:status::text [] IS NULL OR t.status = any(:status))
-    AND (:direction::text IS NULL OR t.direction = :direction)
-    AND (:session::text IS NULL OR t.session = :session)
-    AND (:symbol::text IS NULL OR t.symbol = :symbol)
-    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
-    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
-    AND (:until::timestamptz IS NULL OR t.trade_time < :until)
-GROUP BY 1
-ORDER BY 1;
-
--- name: select_sessions(status, direction, session, symbol, strategy, since, until)
--- Sums per session; the quotients are taken where formulas live.
-SELECT
-    t.session,
-    count(*) AS trades,
-    sum(t.max_mfe) AS mfe_sum,
-    count(t.max_mfe) AS mfe_n,
-    sum(t.realized_r) AS r_sum,
-    count(t.realized_r) AS r_n
-FROM trade_summary AS t
-WHERE
-    (:status::text [] IS NULL OR t.status = any(:status))
-    AND (:direction::text IS NULL OR t.direction = :direction)
-    AND (:session::text IS NULL OR t.session = :session)
-    AND (:symbol::text IS NULL OR t.symbol = :symbol)
-    AND (:strategy::text IS NULL OR t.strategy_id = :strategy)
-    AND (:since::timestamptz IS NULL OR t.trade_time >= :since)
-    AND (:until::timestamptz IS NULL OR t.trade_time < :until)
-GROUP BY t.session
-ORDER BY t.session;
+    page.trade_time,
+    page.trade_id,
+    page.stream_id,
+    page.symbol,
+    page.realized_points,
+    page.trade::text AS trade
+FROM page
+ORDER BY page.trade_time DESC, page.trade_id DESC;
 
 -- name: select_days(status, direction, session, symbol, strategy, since, until)
 -- Sums per New York day, oldest first.
@@ -312,11 +354,6 @@ SELECT
     t.trade
 FROM trade_summary AS t
 WHERE t.stream_id = any(:stream_ids);
-
--- name: count_trades()$
--- How many trades there are.
-SELECT count(*)
-FROM trade_summary;
 
 -- name: count_streams()$
 -- How much there is to walk.

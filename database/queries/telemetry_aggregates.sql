@@ -11,19 +11,19 @@ LIMIT :limit;
 -- name: delete_dirty_hours(profile_ids, seqs)!
 -- Removes the marks that this run has dealt with; marks made since then stay.
 DELETE FROM dd_telemetry_dirty AS d
-USING unnest(:profile_ids::bigint [], :seqs::bigint []) AS seen (profile_id, seq)
+USING unnest(:profile_ids::bigint [], :seqs::bigint []) WITH ORDINALITY AS seen (profile_id, seq, n)
 WHERE d.profile_id = seen.profile_id AND d.seq = seen.seq;
 
 -- name: lock_aggregates()^
 -- One run at a time computes aggregates; a second one waits here and then reads what the first left.
-SELECT pg_advisory_xact_lock(1097622101, 0);
+SELECT pg_advisory_xact_lock(1097622105, 0);
 
 -- name: delete_windows(profile_ids, window_types, starts)!
 -- A window is computed whole: what it had is gone first, also where nothing is left to measure.
 DELETE FROM dd_telemetry_metrics AS m
 USING
     unnest(:profile_ids::bigint [], :window_types::text [], :starts::timestamptz [])
-        AS w (profile_id, window_type, window_start)
+    WITH ORDINALITY AS w (profile_id, window_type, window_start, n)
 WHERE
     m.profile_id = w.profile_id
     AND m.window_type = w.window_type
@@ -44,7 +44,7 @@ WITH summed AS (
         sum(t.slippage) AS slippage_total
     FROM
         unnest(:profile_ids::bigint [], :window_types::text [], :starts::timestamptz [], :ends::timestamptz [])
-            AS w (profile_id, window_type, window_start, window_end)
+        WITH ORDINALITY AS w (profile_id, window_type, window_start, window_end, n)
     INNER JOIN dd_trade_performance AS t
         ON w.profile_id = t.profile_id AND w.window_start <= t.entry_time AND w.window_end > t.entry_time
     GROUP BY w.profile_id, w.window_type, w.window_start, w.window_end
@@ -95,7 +95,7 @@ SELECT
     :now AS computed_at
 FROM
     unnest(:profile_ids::bigint [], :window_types::text [], :starts::timestamptz [], :ends::timestamptz [])
-        AS w (profile_id, window_type, window_start, window_end)
+    WITH ORDINALITY AS w (profile_id, window_type, window_start, window_end, n)
 INNER JOIN dd_breakout_signals AS t
     ON w.profile_id = t.profile_id AND w.window_start <= t.recorded_at AND w.window_end > t.recorded_at
 GROUP BY w.profile_id, w.window_type, w.window_start, w.window_end;
@@ -113,7 +113,7 @@ WITH points AS (
         row_number() OVER backwards AS place
     FROM
         unnest(:profile_ids::bigint [], :window_types::text [], :starts::timestamptz [], :ends::timestamptz [])
-            AS w (profile_id, window_type, window_start, window_end)
+        WITH ORDINALITY AS w (profile_id, window_type, window_start, window_end, n)
     INNER JOIN dd_equity_points AS t
         ON w.profile_id = t.profile_id AND w.window_start <= t.recorded_at AND w.window_end > t.recorded_at
     WINDOW
@@ -187,7 +187,7 @@ SELECT
     :now AS computed_at
 FROM
     unnest(:profile_ids::bigint [], :window_types::text [], :starts::timestamptz [], :ends::timestamptz [])
-        AS w (profile_id, window_type, window_start, window_end)
+    WITH ORDINALITY AS w (profile_id, window_type, window_start, window_end, n)
 INNER JOIN dd_order_metrics AS t
     ON w.profile_id = t.profile_id AND w.window_start <= t.recorded_at AND w.window_end > t.recorded_at
 WHERE t.order_id IS NOT NULL
@@ -208,7 +208,7 @@ WITH summed AS (
         percentile_disc(0.99) WITHIN GROUP (ORDER BY t.latency_ms) AS p99
     FROM
         unnest(:profile_ids::bigint [], :window_types::text [], :starts::timestamptz [], :ends::timestamptz [])
-            AS w (profile_id, window_type, window_start, window_end)
+        WITH ORDINALITY AS w (profile_id, window_type, window_start, window_end, n)
     INNER JOIN dd_api_latency AS t
         ON w.profile_id = t.profile_id AND w.window_start <= t.recorded_at AND w.window_end > t.recorded_at
     GROUP BY w.profile_id, w.window_type, w.window_start, w.window_end
@@ -251,7 +251,7 @@ WITH summed AS (
         max(t.error_count) AS errors
     FROM
         unnest(:profile_ids::bigint [], :window_types::text [], :starts::timestamptz [], :ends::timestamptz [])
-            AS w (profile_id, window_type, window_start, window_end)
+        WITH ORDINALITY AS w (profile_id, window_type, window_start, window_end, n)
     INNER JOIN dd_system_health AS t
         ON w.profile_id = t.profile_id AND w.window_start <= t.recorded_at AND w.window_end > t.recorded_at
     GROUP BY w.profile_id, w.window_type, w.window_start, w.window_end

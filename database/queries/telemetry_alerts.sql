@@ -7,11 +7,10 @@ WITH mapping AS (
     FROM unnest(:names::text [], :profiles::bigint []) AS m (name, profile_id)
 ),
 
-mapped AS (
+mapped AS MATERIALIZED (
     SELECT
         s.stream_id,
         s.trade_id,
-        s.trade,
         s.entry_time,
         s.exit_time,
         coalesce(by_id.profile_id, by_name.profile_id, :fallback::bigint) AS profile_id,
@@ -20,36 +19,60 @@ mapped AS (
     LEFT JOIN mapping AS by_id ON s.strategy_id = by_id.name
     LEFT JOIN mapping AS by_name ON s.strategy = by_name.name
     WHERE s.status = 'COMPLETED' AND (:since::timestamptz IS NULL OR s.trade_time >= :since)
+),
+
+known AS MATERIALIZED (
+    SELECT
+        p.profile_id,
+        p.alert_stream_id,
+        p.alert_trade_id,
+        p.alert_hash,
+        p.entry_time
+    FROM dd_trade_performance AS p
+    WHERE p.source = 'alerts' AND (:profile_id::bigint IS NULL OR p.profile_id = :profile_id)
+),
+
+changed AS MATERIALIZED (
+    SELECT
+        m.stream_id,
+        m.trade_id,
+        m.entry_time,
+        m.exit_time,
+        m.profile_id,
+        m.hash,
+        k.entry_time AS known_entry_time
+    FROM mapped AS m
+    LEFT JOIN known AS k
+        ON m.profile_id = k.profile_id AND m.stream_id = k.alert_stream_id AND m.trade_id = k.alert_trade_id
+    WHERE
+        m.profile_id IS NOT NULL
+        AND (:profile_id::bigint IS NULL OR m.profile_id = :profile_id)
+        AND m.hash IS DISTINCT FROM k.alert_hash
+),
+
+sizes AS MATERIALIZED (
+    SELECT DISTINCT ON (e.trade_id, c.trade_id)
+        e.trade_id AS stream_id,
+        c.trade_id,
+        e.contracts
+    FROM automated_signals AS e
+    INNER JOIN changed AS c ON e.trade_id = c.stream_id
+    WHERE e.contracts IS NOT NULL AND e.event_timestamp >= c.entry_time AND e.event_timestamp <= c.exit_time
+    ORDER BY e.trade_id, c.trade_id, e.event_timestamp, e.id
 )
 
 SELECT
-    m.stream_id,
-    m.trade_id,
-    m.trade,
-    m.profile_id,
-    m.hash,
-    p.entry_time AS known_entry_time,
-    (
-        SELECT e.contracts
-        FROM automated_signals AS e
-        WHERE
-            e.trade_id = m.stream_id
-            AND e.contracts IS NOT NULL
-            AND e.event_timestamp BETWEEN m.entry_time AND m.exit_time
-        ORDER BY e.event_timestamp, e.id
-        LIMIT 1
-    ) AS position_size
-FROM mapped AS m
-LEFT JOIN dd_trade_performance AS p
-    ON
-        m.profile_id = p.profile_id
-        AND m.stream_id = p.alert_stream_id
-        AND m.trade_id = p.alert_trade_id
-WHERE
-    m.profile_id IS NOT NULL
-    AND (:profile_id::bigint IS NULL OR m.profile_id = :profile_id)
-    AND m.hash IS DISTINCT FROM p.alert_hash
-ORDER BY m.profile_id, m.stream_id, m.trade_id;
+    c.stream_id,
+    c.trade_id,
+    t.trade,
+    c.profile_id,
+    c.hash,
+    c.known_entry_time,
+    z.contracts AS position_size
+FROM trade_summary AS t
+INNER JOIN changed AS c ON t.stream_id = c.stream_id AND t.trade_id = c.trade_id
+LEFT JOIN sizes AS z ON t.stream_id = z.stream_id AND t.trade_id = z.trade_id
+ORDER BY c.profile_id, c.stream_id, c.trade_id;
 
 -- name: upsert_alert_trades(rows, now)!
 -- Sorted by their key, so that two readers that derive the same rows cannot deadlock.
@@ -114,32 +137,44 @@ WITH mapping AS (
         m.name,
         m.profile_id
     FROM unnest(:names::text [], :profiles::bigint []) AS m (name, profile_id)
+),
+
+known AS MATERIALIZED (
+    SELECT
+        p.profile_id,
+        p.id,
+        p.entry_time,
+        p.alert_stream_id,
+        p.alert_trade_id
+    FROM dd_trade_performance AS p
+    WHERE
+        p.source = 'alerts'
+        AND (:profile_id::bigint IS NULL OR p.profile_id = :profile_id)
+        AND (:since::timestamptz IS NULL OR p.entry_time >= :since)
+),
+
+living AS MATERIALIZED (
+    SELECT
+        k.id,
+        coalesce(by_id.profile_id, by_name.profile_id, :fallback::bigint) AS profile_id
+    FROM trade_summary AS s
+    INNER JOIN known AS k ON s.stream_id = k.alert_stream_id AND s.trade_id = k.alert_trade_id
+    LEFT JOIN mapping AS by_id ON s.strategy_id = by_id.name
+    LEFT JOIN mapping AS by_name ON s.strategy = by_name.name
+    WHERE s.status = 'COMPLETED'
 )
 
 SELECT
-    p.profile_id,
-    p.id,
-    p.entry_time
-FROM dd_trade_performance AS p
-LEFT JOIN trade_summary AS s
-    ON
-        p.alert_stream_id = s.stream_id
-        AND p.alert_trade_id = s.trade_id
-        AND s.status = 'COMPLETED'
-LEFT JOIN mapping AS by_id ON s.strategy_id = by_id.name
-LEFT JOIN mapping AS by_name ON s.strategy = by_name.name
-WHERE
-    p.source = 'alerts'
-    AND (:profile_id::bigint IS NULL OR p.profile_id = :profile_id)
-    AND (:since::timestamptz IS NULL OR p.entry_time >= :since)
-    AND (
-        s.trade_id IS NULL
-        OR p.profile_id IS DISTINCT FROM coalesce(by_id.profile_id, by_name.profile_id, :fallback::bigint)
-    )
-ORDER BY p.profile_id, p.id;
+    k.profile_id,
+    k.id,
+    k.entry_time
+FROM known AS k
+LEFT JOIN living AS v ON k.id = v.id
+WHERE v.id IS NULL OR k.profile_id IS DISTINCT FROM v.profile_id
+ORDER BY k.profile_id, k.id;
 
 -- name: delete_alert_trades(profile_ids, ids)!
 -- Only rows that were derived from alerts: what scripts recorded is never removed.
 DELETE FROM dd_trade_performance AS p
-USING unnest(:profile_ids::bigint [], :ids::bigint []) AS gone (profile_id, id)
+USING unnest(:profile_ids::bigint [], :ids::bigint []) WITH ORDINALITY AS gone (profile_id, id, n)
 WHERE p.profile_id = gone.profile_id AND p.id = gone.id AND p.source = 'alerts';

@@ -84,43 +84,117 @@ WHERE e.profile_id = :profile_id
 ORDER BY e.recorded_at DESC, e.id DESC
 LIMIT 1;
 
--- name: select_equity_curve(profile_id, since, points)
--- The window's equity in at most so many stretches of equally many points; its drawdowns are of every point.
-WITH sized AS (
-    SELECT
-        count(*) AS points,
-        least(:points, count(*)) AS stretches
-    FROM dd_equity_points AS e
-    WHERE e.profile_id = :profile_id AND e.recorded_at >= :since
-),
+-- name: select_equity_span(profile_id, since)^
+-- How many equity points the window has, and between which times.
+SELECT
+    count(*) AS points,
+    min(e.recorded_at) AS first_at,
+    max(e.recorded_at) AS last_at
+FROM dd_equity_points AS e
+WHERE e.profile_id = :profile_id AND e.recorded_at >= :since;
 
-run AS (
+-- name: select_equity_points(profile_id, since)
+-- Every point of the window with its running peak and its fall from it.
+WITH run AS (
     SELECT
         e.recorded_at,
+        e.id,
         e.account_equity,
-        max(e.account_equity) OVER running AS peak,
-        row_number() OVER running AS place
+        max(e.account_equity) OVER (ORDER BY e.recorded_at, e.id ROWS UNBOUNDED PRECEDING) AS peak
     FROM dd_equity_points AS e
     WHERE e.profile_id = :profile_id AND e.recorded_at >= :since
-    WINDOW running AS (ORDER BY e.recorded_at, e.id ROWS UNBOUNDED PRECEDING)
 )
 
 SELECT
-    (r.place - 1) * s.stretches / s.points AS number,
-    max(r.recorded_at) AS recorded_at,
-    -- the stretch of the point after its last one is another
-    max(r.account_equity) FILTER (
-        WHERE (r.place - 1) * s.stretches / s.points < r.place * s.stretches / s.points
-    ) AS account_equity,
-    max(r.peak) AS peak,
-    min(r.account_equity) AS low,
-    max(r.account_equity) AS high,
-    max(r.peak - r.account_equity) AS fall,
-    max((r.peak - r.account_equity) * 100 / nullif(greatest(r.peak, 0), 0)) AS fall_pct
+    r.recorded_at,
+    r.account_equity,
+    r.peak,
+    r.account_equity AS low,
+    r.account_equity AS high,
+    r.peak - r.account_equity AS fall,
+    (r.peak - r.account_equity) * 100 / nullif(greatest(r.peak, 0), 0) AS fall_pct
 FROM run AS r
-INNER JOIN sized AS s ON r.place <= s.points
-GROUP BY 1
-ORDER BY 1;
+ORDER BY r.recorded_at, r.id;
+
+-- name: select_equity_stretches(profile_id, starts, ends)
+-- The same for many points, by stretches of time. Where a stretch sets no new peak all of it lies below the one
+-- before, so its low tells its fall; only where it sets one each of its points is held against the peak so far.
+WITH spans AS (
+    SELECT
+        given.start_at,
+        given.end_at
+    FROM unnest(:starts::timestamptz [], :ends::timestamptz []) AS given (start_at, end_at)
+),
+
+cells AS MATERIALIZED (
+    SELECT
+        s.start_at,
+        s.end_at,
+        c.recorded_at,
+        c.low,
+        c.high
+    FROM spans AS s
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                max(e.recorded_at) AS recorded_at,
+                min(e.account_equity) AS low,
+                max(e.account_equity) AS high
+            FROM dd_equity_points AS e
+            WHERE e.profile_id = :profile_id AND e.recorded_at >= s.start_at AND e.recorded_at < s.end_at
+        ) AS c
+    WHERE c.recorded_at IS NOT NULL
+),
+
+peaks AS (
+    SELECT
+        c.*,
+        max(c.high) OVER (ORDER BY c.start_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM cells AS c
+),
+
+risen AS (
+    SELECT
+        p.start_at,
+        max(r.peak - r.account_equity) AS fall,
+        max((r.peak - r.account_equity) * 100 / nullif(greatest(r.peak, 0), 0)) AS fall_pct
+    FROM peaks AS p
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                e.account_equity,
+                greatest(
+                    p.before, max(e.account_equity) OVER (ORDER BY e.recorded_at, e.id ROWS UNBOUNDED PRECEDING)
+                ) AS peak
+            FROM dd_equity_points AS e
+            WHERE e.profile_id = :profile_id AND e.recorded_at >= p.start_at AND e.recorded_at < p.end_at
+        ) AS r
+    WHERE p.before IS NULL OR p.high > p.before
+    GROUP BY p.start_at
+)
+
+SELECT
+    p.recorded_at,
+    latest.account_equity,
+    p.low,
+    p.high,
+    greatest(p.before, p.high) AS peak,
+    coalesce(r.fall, p.before - p.low) AS fall,
+    CASE
+        WHEN r.start_at IS NULL THEN (p.before - p.low) * 100 / nullif(greatest(p.before, 0), 0)
+        ELSE r.fall_pct
+    END AS fall_pct
+FROM peaks AS p
+LEFT JOIN risen AS r ON p.start_at = r.start_at
+CROSS JOIN
+    LATERAL (
+        SELECT e.account_equity
+        FROM dd_equity_points AS e
+        WHERE e.profile_id = :profile_id AND e.recorded_at = p.recorded_at
+        ORDER BY e.id DESC
+        LIMIT 1
+    ) AS latest
+ORDER BY p.start_at;
 
 -- name: select_orders(profile_id, script, since)^
 -- Orders first seen in the window, each in its latest state.
@@ -135,9 +209,9 @@ SELECT
     count(o.slippage) AS slippages,
     sum(o.slippage) AS slippage_total,
     count(*) FILTER (WHERE o.filled_at >= o.opened_at) AS timed_fills,
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY extract(EPOCH FROM o.filled_at - o.opened_at))
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY o.filled_at - o.opened_at)
     FILTER (WHERE o.filled_at >= o.opened_at) AS fill_p50,
-    percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(EPOCH FROM o.filled_at - o.opened_at))
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY o.filled_at - o.opened_at)
     FILTER (WHERE o.filled_at >= o.opened_at) AS fill_p95
 FROM dd_orders AS o
 WHERE
@@ -294,28 +368,8 @@ WHERE
 ORDER BY t.entry_time DESC, t.id DESC
 LIMIT :limit;
 
--- name: select_profiles(limit)
--- The profiles that ever sent anything: one step through the index for each, however much each has sent.
-WITH RECURSIVE known AS (
-    (
-        SELECT b.profile_id
-        FROM dd_telemetry_batch AS b
-        ORDER BY b.profile_id
-        LIMIT 1
-    )
-    UNION ALL
-    SELECT (
-        SELECT n.profile_id
-        FROM dd_telemetry_batch AS n
-        WHERE n.profile_id > k.profile_id
-        ORDER BY n.profile_id
-        LIMIT 1
-    ) AS profile_id
-    FROM known AS k
-    WHERE k.profile_id IS NOT NULL
-)
-
-SELECT k.profile_id
-FROM known AS k
-WHERE k.profile_id IS NOT NULL
-LIMIT :limit;
+-- name: select_next_profile(after)$
+-- The next profile that ever sent anything.
+SELECT min(b.profile_id)
+FROM dd_telemetry_batch AS b
+WHERE :after::bigint IS NULL OR b.profile_id > :after;

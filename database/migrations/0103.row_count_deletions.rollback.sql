@@ -1,0 +1,1 @@
+ALTER TABLE row_count DROP COLUMN noted_at;

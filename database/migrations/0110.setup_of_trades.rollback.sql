@@ -1,0 +1,1 @@
+ALTER TABLE trade_summary DROP COLUMN setup;
