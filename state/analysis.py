@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import accumulate, groupby
-from typing import Any, Final
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
 
 from state.lifecycle import COMPLETED
-from state.newyork import to_new_york, trading_date
-from state.r_multiple import EXACT, RATIO
-from state.statistics import Outcome, summarise
+from state.r_multiple import EXACT, RATIO, r_at
+from state.statistics import Outcome, Sample, measured
 from state.vocabulary import SESSIONS
 
 #: Below this many trades no rate and no mean is told.
@@ -34,11 +33,11 @@ _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the analysis needs of one trade: R values in R, times aware, `traded_at` the time of its entry."""
+    """What the analysis needs of one trade: R values in R, times aware, that of its entry on New York's clock."""
 
     trade_id: str
     status: str
-    traded_at: datetime
+    entered_ny: datetime
     exit_time: datetime | None = None
     session: str | None = None
     strategy: str | None = None
@@ -51,11 +50,13 @@ class Result:
     no_be_mfe: Decimal | None = None
     mae: Decimal | None = None
     event_count: int = 1
+    realized_points: Decimal | None = None
+    uncertain: bool = False
 
     @property
     def decided(self) -> bool:
-        """Whether the trade is finished with a known result."""
-        return self.status == COMPLETED and self.realized_r is not None
+        """Whether the trade is finished with a result in R that can be counted on."""
+        return self.status == COMPLETED and self.realized_r is not None and not self.uncertain
 
     @property
     def outcome(self) -> Outcome:
@@ -66,6 +67,8 @@ class Result:
             max_mfe=self.max_mfe,
             exit_time=self.exit_time,
             event_count=self.event_count,
+            realized_points=self.realized_points,
+            uncertain=self.uncertain,
         )
 
 
@@ -82,31 +85,36 @@ def total(values: Iterable[Decimal]) -> Decimal:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One finished trade on the equity curve: cumulative R after it, and how far that lies below the peak (<= 0)."""
 
     at: datetime | None
-    trade_id: str
     equity: Decimal
     underwater: Decimal
 
 
-def equity_curve(outcomes: Iterable[Outcome]) -> list[Point]:
-    """Cumulative realized R in order of exit (then trade id), those without an exit time last; the peak starts at 0.
+def equity_curve(steps: Iterable[tuple[datetime | None, Decimal]]) -> list[Point]:
+    """Cumulative R after each step (time of exit, realized R), taken in their order; the peak starts at 0.
 
     The last point's `underwater` is the current drawdown, the smallest one the largest, as in
     `state.statistics.max_drawdown_r`.
     """
-    decided = [row for row in outcomes if row.status == COMPLETED and row.realized_r is not None]
-    decided.sort(key=lambda row: (row.exit_time or _END_OF_TIME, row.trade_id))
-    sums = list(accumulate((row.realized_r or _ZERO for row in decided), EXACT.add))
+    taken = list(steps)
+    sums = list(accumulate((result for _, result in taken), EXACT.add))
     peaks = accumulate(sums, max, initial=_ZERO)
     next(peaks)
-    return [
-        Point(row.exit_time, row.trade_id, equity, EXACT.subtract(equity, peak))
-        for row, equity, peak in zip(decided, sums, peaks, strict=True)
-    ]
+    return list(map(Point, (at for at, _ in taken), sums, map(EXACT.subtract, sums, peaks)))
+
+
+def steps_of(outcomes: Iterable[Outcome]) -> list[tuple[datetime | None, Decimal]]:
+    """The steps of the decided trades' equity curve: by exit, then id, those without an exit time last."""
+    return [(row.exit_time, row.realized_r) for row in _by_exit(outcomes) if row.realized_r is not None]
+
+
+def _by_exit(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The decided trades in order of exit, then id; those without an exit time come last."""
+    decided = [row for row in outcomes if row.status == COMPLETED and row.realized_r is not None and not row.uncertain]
+    return sorted(decided, key=lambda row: (row.exit_time or _END_OF_TIME, row.trade_id))
 
 
 def thinned(points: Sequence[Point], most: int) -> list[Point]:
@@ -145,9 +153,9 @@ def histogram(results: Iterable[Result]) -> list[dict[str, Any]]:
 def grouped(
     results: Iterable[Result], key: Callable[[Result], str | None], order: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """Statistics of the trades that share a key: {name, n, trades, net_r, expectancy_r, win_rate, profit_factor}.
+    """The figures of the trades that share a key: {name, ...}, see `figures`.
 
-    `n` counts the decided trades, `trades` all. Rates and means are None below MIN_TRADES. Keys of `order` come
+    Rates and means are None below MIN_TRADES. Keys of `order` come
     first, in that order; the others by number of trades; what has no key is named "(none)" and comes last.
     """
     groups: dict[str, list[Result]] = {}
@@ -161,17 +169,48 @@ def grouped(
     return [{"name": name, **figures(groups[name])} for name in sorted(groups, key=place)]
 
 
-def figures(rows: Sequence[Result]) -> dict[str, Any]:
-    """The figures of one group, by the definitions of `state.statistics`."""
-    stats = summarise([row.outcome for row in rows])
-    count = stats["win_rate_n"]
-    enough = count >= MIN_TRADES
+def figures(rows: Iterable[Result]) -> dict[str, Any]:
+    """The figures of one group, by the definitions of `state.statistics`.
+
+    {trades, n, win_rate_n, net_r, expectancy_r, win_rate, profit_factor}: `trades` counts all, `n` those decided in R,
+    which all but the win rate stand on; `win_rate_n` also those of which only the points are known.
+    """
+    held = list(rows)
+    of = _sample(held)
+    told = measured(of)
     return {
-        "trades": len(rows),
-        "n": count,
-        "net_r": total(row.realized_r for row in rows if row.decided and row.realized_r is not None) if count else None,
-        **{name: stats[name] if enough else None for name in ("expectancy_r", "win_rate", "profit_factor")},
+        "trades": len(held),
+        "n": of.results,
+        "win_rate_n": told["win_rate_n"],
+        "net_r": of.results_sum if of.results else None,
+        "win_rate": told["win_rate"] if told["win_rate_n"] >= MIN_TRADES else None,
+        **{name: told[name] if of.results >= MIN_TRADES else None for name in ("expectancy_r", "profit_factor")},
     }
+
+
+def _sample(rows: Iterable[Result]) -> Sample:
+    """What these figures need of a group's sample: results and points, in one pass."""
+    counted = [row for row in rows if row.status == COMPLETED and not row.uncertain]
+    results = [row.realized_r for row in counted if row.realized_r is not None]
+    wins, losses = [result for result in results if result > 0], [result for result in results if result < 0]
+    points = [row.realized_points for row in counted if row.realized_r is None and row.realized_points is not None]
+    won, lost = sum(brought > 0 for brought in points), sum(brought < 0 for brought in points)
+    return Sample(
+        total_signals=0,
+        statuses={},
+        results=len(results),
+        wins=len(wins),
+        wins_sum=total(wins),
+        losses=len(losses),
+        losses_sum=total(losses),
+        excursions=0,
+        excursions_sum=_ZERO,
+        points_won=won,
+        points_lost=lost,
+        points_even=len(points) - won - lost,
+        uncertain=0,
+        max_drawdown=None,
+    )
 
 
 def by_session(results: Iterable[Result]) -> list[dict[str, Any]]:
@@ -181,35 +220,35 @@ def by_session(results: Iterable[Result]) -> list[dict[str, Any]]:
 
 def by_hour(results: Iterable[Result]) -> list[dict[str, Any]]:
     """Grouped by New York's hour of the entry, "00:00" to "23:00"."""
-    return grouped(
-        results, lambda row: f"{to_new_york(row.traded_at).hour:02}:00", [f"{hour:02}:00" for hour in range(24)]
-    )
+    return grouped(results, lambda row: f"{row.entered_ny.hour:02}:00", [f"{hour:02}:00" for hour in range(24)])
 
 
 def by_weekday(results: Iterable[Result]) -> list[dict[str, Any]]:
     """Grouped by New York's day of the week of the entry."""
-    return grouped(results, lambda row: WEEKDAYS[to_new_york(row.traded_at).weekday()], WEEKDAYS)
+    return grouped(results, lambda row: WEEKDAYS[row.entered_ny.weekday()], WEEKDAYS)
 
 
 def calendar(results: Iterable[Result]) -> dict[date, dict[str, Any]]:
     """Per New York day of the entry: {trades, n, net_r}; net_r is None when no trade of the day is decided."""
     days: dict[date, dict[str, Any]] = {}
-    ordered = sorted(((trading_date(row.traded_at), row) for row in results), key=lambda pair: pair[0])
-    for day, pairs in groupby(ordered, key=lambda pair: pair[0]):
-        rows = [row for _, row in pairs]
+    of_day: dict[date, list[Result]] = {}
+    for row in results:
+        of_day.setdefault(row.entered_ny.date(), []).append(row)
+    for day, rows in sorted(of_day.items()):
         decided = [row.realized_r for row in rows if row.decided and row.realized_r is not None]
         days[day] = {"trades": len(rows), "n": len(decided), "net_r": total(decided) if decided else None}
     return days
 
 
-def rolling_expectancy(outcomes: Iterable[Outcome], window: int = WINDOW) -> list[tuple[datetime | None, Decimal]]:
-    """The mean realized R of the newest `window` decided trades after each exit; [] until there are that many."""
-    decided = [row for row in outcomes if row.status == COMPLETED and row.realized_r is not None]
-    decided.sort(key=lambda row: (row.exit_time or _END_OF_TIME, row.trade_id))
-    sums = list(accumulate((row.realized_r or _ZERO for row in decided), EXACT.add, initial=_ZERO))
+def rolling_expectancy(
+    steps: Sequence[tuple[datetime | None, Decimal]], window: int = WINDOW, every: int = 1
+) -> list[tuple[datetime | None, Decimal]]:
+    """The mean realized R of the newest `window` steps after each of them, or each `every`th; [] until there are that
+    many."""
+    sums = list(accumulate((result for _, result in steps), EXACT.add, initial=_ZERO))
     return [
-        (decided[end - 1].exit_time, RATIO.divide(EXACT.subtract(sums[end], sums[end - window]), Decimal(window)))
-        for end in range(window, len(decided) + 1)
+        (steps[end - 1][0], RATIO.divide(EXACT.subtract(sums[end], sums[end - window]), Decimal(window)))
+        for end in range(window, len(steps) + 1, every)
     ]
 
 
@@ -224,7 +263,7 @@ def stop_strategies(results: Iterable[Result]) -> dict[str, Any]:
     pairs = [
         (row.be_mfe, row.no_be_mfe)
         for row in results
-        if row.status == COMPLETED and row.be_mfe is not None and row.no_be_mfe is not None
+        if row.status == COMPLETED and not row.uncertain and row.be_mfe is not None and row.no_be_mfe is not None
     ]
     return {
         "n": len(pairs),
@@ -235,28 +274,41 @@ def stop_strategies(results: Iterable[Result]) -> dict[str, Any]:
 
 
 def _at_target(pairs: Sequence[tuple[Decimal, Decimal]], target: Decimal) -> dict[str, Any]:
-    with_be = [target if be >= target else (_ZERO if be >= 1 else Decimal(-1)) for be, _ in pairs]
-    without = [target if no_be >= target else Decimal(-1) for _, no_be in pairs]
+    n = len(pairs)
+    be_reached, be_stopped = sum(be >= target for be, _ in pairs), sum(be < 1 for be, _ in pairs)
+    reached = sum(no_be >= target for _, no_be in pairs)
+
+    def share(part: Decimal | int) -> Decimal | None:
+        return RATIO.divide(Decimal(part), Decimal(n)) if n >= MIN_TRADES else None
+
     return {
         "target": target,
-        "be_reached": mean([Decimal(100 if be >= target else 0) for be, _ in pairs]),
-        "no_be_reached": mean([Decimal(100 if no_be >= target else 0) for _, no_be in pairs]),
-        "be_expectancy": mean(with_be),
-        "no_be_expectancy": mean(without),
+        "be_reached": share(100 * be_reached),
+        "no_be_reached": share(100 * reached),
+        "be_expectancy": share(target * be_reached - be_stopped),
+        "no_be_expectancy": share(target * reached - (n - reached)),
     }
 
 
-def period_figures(outcomes: Sequence[Outcome], curve: Sequence[Point]) -> dict[str, Any]:
-    """The headline of a period: the statistics of `summarise`, with net_r and the current drawdown in R (>= 0).
+def period_figures(of: Sample, current_drawdown: Decimal | None) -> dict[str, Any]:
+    """The headline of a period: every metric of its sample, with net_r and the current drawdown in R (>= 0).
 
-    `curve` is the `equity_curve` of the same outcomes; `n` is the number of its points.
+    `n` is the number of decided trades that these two stand on.
     """
     return {
-        **summarise(outcomes),
-        "net_r": curve[-1].equity if curve else None,
-        "current_drawdown_r": EXACT.minus(curve[-1].underwater) if curve else None,
-        "n": len(curve),
+        **measured(of),
+        "net_r": of.results_sum if of.results else None,
+        "current_drawdown_r": current_drawdown if of.results else None,
+        "n": of.results,
     }
+
+
+def unrealised_r(trade: Mapping[str, Any], price: Decimal | None) -> Decimal | None:
+    """What a running trade (`Trade.as_dict`) would bring at a price, in R; None where its risk is not known."""
+    entry, risk, direction = trade["entry_price"], trade["risk_distance"], trade["direction"]
+    if price is None or entry is None or not risk or direction is None:
+        return None
+    return r_at(price, EXACT.create_decimal(entry), EXACT.create_decimal(risk), direction)
 
 
 def change(now: Mapping[str, Any], before: Mapping[str, Any], name: str) -> Decimal | None:

@@ -16,6 +16,8 @@ WARN_TRIGGERS: Final = 12
 MIN_ALERTS: Final = 5
 MIN_PATIENCE: Final = timedelta(minutes=5)
 PATIENCE: Final = 3
+#: How far back a rhythm is looked for.
+KNOWN_DAYS: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Rhythm:
     silent: bool
     busiest_triggers: int
     near_stop: bool
+
+    @property
+    def overdue(self) -> timedelta:
+        """How long ago the strategy ran out of its patience; 0 while it has some."""
+        if self.usual_gap_seconds is None:
+            return timedelta(0)
+        patience = max(MIN_PATIENCE, timedelta(seconds=PATIENCE * self.usual_gap_seconds))
+        return max(timedelta(0), timedelta(seconds=self.silent_seconds) - patience)
 
 
 def rhythm(times: Sequence[datetime], now: datetime) -> Rhythm:

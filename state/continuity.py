@@ -9,7 +9,7 @@ Not breaks: the first alert known (nothing is known before it), and one that com
 RESYNC_AFTER or says so itself (`resync`): a restarted script begins from a position of its own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -42,20 +42,8 @@ CANCEL: Final = "CANCEL"
 #: What an alert can do. BUY and SELL are net orders; LONG and SHORT enter a side, add to it, or reverse into it;
 #: EXIT presupposes a position, EXIT_ALL does not; RENEW closes what is held and enters.
 ACTIONS: Final = (
-    BUY,
-    SELL,
-    LONG,
-    SHORT,
-    EXIT,
-    EXIT_ALL,
-    EXIT_LONG,
-    EXIT_SHORT,
-    ADD,
-    REVERSE,
-    RENEW_LONG,
-    RENEW_SHORT,
-    CANCEL,
-)
+    BUY, SELL, LONG, SHORT, EXIT, EXIT_ALL, EXIT_LONG, EXIT_SHORT, ADD, REVERSE, RENEW_LONG, RENEW_SHORT, CANCEL,
+)  # fmt: skip
 _CLOSING: Final = frozenset({EXIT, EXIT_ALL, EXIT_LONG, EXIT_SHORT})
 _SIDES: Final = {"long": 1, "short": -1, "flat": 0}
 #: A position of which nobody tells the side.
@@ -154,6 +142,16 @@ class Walk:
     def restarted(self) -> bool:
         """Whether the script began again from a position of its own."""
         return self.unseen == "RESYNC"
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """What the alerts of one instant did; `held` is the position that those before them left, None without any."""
+
+    at: datetime
+    held: Holding | None
+    walks: Sequence[Walk]
+    gaps: Sequence[Gap]
 
 
 def _holding(value: object) -> Holding | None:
@@ -285,15 +283,6 @@ def _advance(held: Holding | None, step: Step) -> tuple[Holding, Holding, bool]:
     return found, _after(found, step), broken
 
 
-def in_walking_order(steps: Iterable[Step]) -> Iterator[Step]:
-    """All steps in the one order of their stream: by time, those of one instant as their positions chain."""
-    held: Holding | None = None
-    for _, group in groupby(sorted(steps, key=_rank), key=lambda step: step.at):
-        for step in _chained(held, tuple(group)):
-            yield step
-            held = _after_one(held, step)[0]
-
-
 def _rank(step: Step) -> tuple[datetime, bool, str]:
     return step.at, step.action not in _CLOSING, step.event.event_key
 
@@ -372,23 +361,23 @@ def _chained(held: Holding | None, group: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(chained)
 
 
-def walk(steps: Iterable[Step]) -> tuple[list[Walk], list[Gap]]:
-    """What each alert did, and the breaks, from the steps in walking order."""
-    held: Holding | None = None
-    last: Step | None = None
-    walks: list[Walk] = []
-    gaps: list[Gap] = []
-    for step in steps:
-        if step.idle:
-            walks.append(Walk(step, held or FLAT, held or FLAT, None, False))
-            continue
-        found, after, broken = _advance(held, step)
-        unseen = "OPENED_UNSEEN" if held is None and found.side else None
-        if broken and last is not None and held is not None:
-            resync = step.resync or step.at - last.at >= RESYNC_AFTER
-            unseen = "RESYNC" if resync else "ALERT_MISSING"
-            if not resync:
-                gaps.append(Gap(step.event.trade_id, last.at, step.at, held, found))
-        walks.append(Walk(step, found, after, unseen, step.action in _RENEWS and found.side != 0))
-        held, last = after, step
-    return walks, gaps
+def instants(steps: Iterable[Step], held: Holding | None = None) -> Iterator[Instant]:
+    """What the alerts of each instant did, in the one order of their stream: by time, those of one instant as
+    their positions chain. `held` is the position that what came before them left, None when nothing did."""
+    last: datetime | None = None
+    for at, group in groupby(sorted(steps, key=_rank), key=lambda step: step.at):
+        before, walks, gaps = held, [], []
+        for step in _chained(held, tuple(group)):
+            if step.idle:
+                walks.append(Walk(step, held or FLAT, held or FLAT, None, False))
+                continue
+            found, after, broken = _advance(held, step)
+            unseen = "OPENED_UNSEEN" if held is None and found.side else None
+            if broken and last is not None and held is not None:
+                resync = step.resync or at - last >= RESYNC_AFTER
+                unseen = "RESYNC" if resync else "ALERT_MISSING"
+                if not resync:
+                    gaps.append(Gap(step.event.trade_id, last, at, held, found))
+            walks.append(Walk(step, found, after, unseen, step.action in _RENEWS and found.side != 0))
+            held, last = after, at
+        yield Instant(at, before, walks, gaps)

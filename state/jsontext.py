@@ -5,9 +5,10 @@ friendly one; writing prints decimals plainly (0.00000012, never 1.2E-7).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 import simplejson
@@ -16,6 +17,8 @@ MAX_DIGITS: Final = 64
 MAX_EXPONENT: Final = 64
 MAX_DEPTH: Final = 32
 MAX_KEYS: Final = 2_000
+
+_STORED: Final = json.JSONDecoder(parse_float=Decimal)
 
 
 class JsonTextError(ValueError):
@@ -104,7 +107,7 @@ def parse(text: str, *, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) ->
 
 def stored(text: str | bytes) -> Any:
     """Values of JSON text that the database holds: no limits, numbers as in `parse`."""
-    return json.loads(text, parse_float=Decimal)
+    return _STORED.decode(text if isinstance(text, str) else text.decode())
 
 
 def raw(text: str) -> simplejson.RawJSON:
@@ -122,6 +125,11 @@ def written(text: str) -> Any:
     return simplejson.RawJSON(text)
 
 
+def written_list(texts: Iterable[str]) -> Any:
+    """JSON texts as the list of them, which `dump` writes as it is."""
+    return simplejson.RawJSON(f"[{','.join(texts)}]")
+
+
 def _default(value: Any) -> Any:
     if isinstance(value, Decimal):
         if not value.is_finite():
@@ -134,9 +142,17 @@ def _default(value: Any) -> Any:
 
 def dump(value: Any, *, sort_keys: bool = False, ascii_only: bool = False, indent: int | None = None) -> str:
     """JSON text of plain values, Decimal, dates and times, without spaces; with `indent` set out for reading."""
-    return simplejson.dumps(
-        value,
-        use_decimal=False,
+    text: str = _encoder(sort_keys, ascii_only, indent, str_decimals=True).encode(value)
+    if "E+" in text or "E-" in text:  # in a text, or a number that str does not write plainly
+        text = _encoder(sort_keys, ascii_only, indent, str_decimals=False).encode(value)
+    return text
+
+
+@cache
+def _encoder(sort_keys: bool, ascii_only: bool, indent: int | None, *, str_decimals: bool) -> simplejson.JSONEncoder:
+    """Writes decimals as str does, which is fast and nearly always plain, or one by one as `_default` does."""
+    return simplejson.JSONEncoder(
+        use_decimal=str_decimals,
         default=_default,
         separators=(",", ":") if indent is None else (",", ": "),
         indent=indent,

@@ -1,6 +1,7 @@
 """The exchange's clock: New York dates, times and sessions of an instant, right through both DST nights."""
 
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Final
 
 import pytz
@@ -10,6 +11,7 @@ from state.vocabulary import SESSION_STARTS
 NEW_YORK: Final = pytz.timezone("America/New_York")
 
 
+@lru_cache(maxsize=64)
 def to_new_york(instant: datetime) -> datetime:
     """The same instant on New York's wall clock. `instant` must be aware."""
     if instant.tzinfo is None:

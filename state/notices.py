@@ -39,6 +39,11 @@ class Target:
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:8]
         return f"{self.form}:{(urlsplit(self.url).hostname or 'unknown')[:200]}#{digest}"
 
+    @property
+    def knows_repeats(self) -> bool:
+        """Whether a message that comes twice is known by its id; a chat would show it twice."""
+        return self.form == GENERIC
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:

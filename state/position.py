@@ -7,13 +7,15 @@ one and opens the next. Alerts of one instant are put in the order in which each
 the one that the alert before it left behind. How a break is noticed is told in `state.continuity`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import unquote
 
-from state.continuity import FLAT, OPEN, Gap, Step, Walk, in_walking_order, step_of, walk
+from state.continuity import FLAT, OPEN, Gap, Holding, Instant, Step, Walk, instants, step_of
 from state.event import SignalEvent
 from state.fills import Fills, exact
 from state.lifecycle import ACTIVE, COMPLETED
@@ -33,6 +35,8 @@ ANOMALIES: Final[dict[str, str]] = {
 UNCERTAIN: Final = frozenset(ANOMALIES)
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+#: Alerts between two checkpoints, at least: so many are folded again at most, beside those of the trades they meet.
+CHECKPOINT_EVERY: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +75,51 @@ class _Open:
     marks: set[str] = field(default_factory=set)
 
 
-def derive(events: Iterable[SignalEvent]) -> tuple[list[PositionTrade], list[Gap]]:
-    """The trades of one stream in their order, and the breaks in its continuity, from the set of its events.
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """An instant from which a stream can be folded again without what came before it, and the position held before
+    it: whatever ran until then was closed in it, and another trade was opened."""
 
-    Events of other kinds are passed over. Raises ValueError when the events belong to more than one stream.
+    at: datetime
+    held: Holding
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFold:
+    """What the alerts of a stream say: its trades in their order, the breaks in its continuity, where it can be
+    taken up again, and how many alerts came before any trade."""
+
+    trades: list[PositionTrade]
+    gaps: list[Gap]
+    checkpoints: list[Checkpoint]
+    loose: int
+
+
+def fold_stream(events: Iterable[SignalEvent], start: Checkpoint | None = None) -> StreamFold:
+    """The fold of the set of a stream's events or, from a checkpoint of an earlier fold, of those from its instant on.
+
+    Trades that were opened before the checkpoint are not among the answer's, and they are what they were as long as
+    no event up to its instant has come or gone. Events of other kinds are passed over. Raises ValueError when the
+    events belong to more than one stream.
     """
+    opened = [] if start is None else [_settled(start)]
+    settled, loose, walked = len(opened), 0, 0
+    gaps: list[Gap] = []
+    checkpoints: list[Checkpoint] = []
+    steps = [step_of(event) for event in _distinct(events)]
+    for instant in instants(steps, None if start is None else start.held):
+        known = len(opened)
+        loose += sum(not _take(opened, one) for one in instant.walks)
+        gaps += instant.gaps
+        walked += len(instant.walks)
+        if walked >= CHECKPOINT_EVERY and instant.held is not None and _begins_anew(instant, opened[known:]):
+            checkpoints.append(Checkpoint(instant.at, instant.held))
+            walked = 0
+    return StreamFold(_named(opened[settled:]), gaps, checkpoints, loose)
+
+
+def _distinct(events: Iterable[SignalEvent]) -> Iterable[SignalEvent]:
+    """Each position event once."""
     distinct: dict[str, SignalEvent] = {}
     for event in events:
         if event.event_type == POSITION:
@@ -83,30 +127,43 @@ def derive(events: Iterable[SignalEvent]) -> tuple[list[PositionTrade], list[Gap
             distinct[event.event_key] = event if known is None else min(known, event, key=_first_told)
     if len({event.trade_id for event in distinct.values()}) > 1:
         raise ValueError("these events belong to more than one stream")
-    walks, gaps = walk(in_walking_order(step_of(event) for event in distinct.values()))
-    opened: list[_Open] = []
-    for one in walks:
-        _take(opened, one)
-    return _named(opened), gaps
+    return distinct.values()
 
 
-def trades_of(events: Iterable[SignalEvent]) -> tuple[list[Trade], list[Gap]]:
+def _begins_anew(instant: Instant, opened: Sequence[_Open]) -> bool:
+    """Whether nothing after this instant can change a trade that was opened before it."""
+    return bool(opened) and all(one.unseen is None and one.before.side != OPEN for one in instant.walks)
+
+
+def _settled(start: Checkpoint) -> _Open:
+    """What stands for the trade before a checkpoint, which takes the alerts that ended it."""
+    side = start.held.side
+    return _Open(side or 1, Fills(side or 1), closed=side == 0)
+
+
+def derive(events: Iterable[SignalEvent]) -> tuple[list[PositionTrade], list[Gap]]:
+    """The trades of one stream in their order, and the breaks in its continuity, from the set of its events."""
+    folded = fold_stream(events)
+    return folded.trades, folded.gaps
+
+
+def trades_of(events: Iterable[SignalEvent], start: Checkpoint | None = None) -> tuple[list[Trade], list[Gap]]:
     """The trades of the events stored under one id: one, or those that position alerts tell of, with their gaps."""
     everything = list(events)
     others = [event for event in everything if event.event_type != POSITION]
     trades: list[Trade] = [fold(others)] if others else []
     if len(others) == len(everything):
         return trades, []
-    derived, gaps = derive(everything)
-    return [*trades, *derived], gaps
+    folded = fold_stream(everything, start)
+    return [*trades, *folded.trades], folded.gaps
 
 
 def _first_told(event: SignalEvent) -> tuple[datetime, datetime, str]:
     return utc(event.received_at), utc(event.event_timestamp), repr(event)
 
 
-def _take(opened: list[_Open], one: Walk) -> None:
-    """Apply what one alert did to the trades so far."""
+def _take(opened: list[_Open], one: Walk) -> bool:
+    """Apply what one alert did to the trades so far; False when there is none that it could belong to."""
     running = opened[-1] if opened and not opened[-1].closed else None
     if one.unseen is not None:
         running = _adjust_unseen(opened, running, one)
@@ -126,6 +183,7 @@ def _take(opened: list[_Open], one: Walk) -> None:
         owner.counted += 1
         if not owner.steps or owner.steps[-1] is not step:
             owner.steps.append(step)
+    return owner is not None
 
 
 def _adjust_unseen(opened: list[_Open], running: _Open | None, one: Walk) -> _Open | None:
@@ -193,7 +251,17 @@ def stream_of(trade_id: str) -> str | None:
     return stream if at and stream.startswith(STREAM_PREFIX) else None
 
 
+def opened_at(trade_id: str) -> datetime | None:
+    """The instant in a derived trade's id, or None when there is none."""
+    told = _INSTANT.fullmatch(trade_id.rpartition("@")[2])
+    try:
+        return None if told is None else datetime.fromisoformat(told[1]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 STREAM_PREFIX: Final = "pos~"
+_INSTANT: Final = re.compile(r"([0-9]{8}T[0-9]{6}(?:\.[0-9]{6})?)Z(?:\.[0-9]{1,9})?")
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.!")
 
 
@@ -217,6 +285,12 @@ def stream_id(strategy: str | None, symbol: str | None, exchange: str | None, in
     return STREAM_PREFIX + ":".join(
         (_part(strategy), _part(symbol and symbol.upper()), _part(exchange), _part(interval))
     )
+
+
+def stream_name(stream: str) -> str:
+    """A stream's id as people read it: EMA Cross, NQ1!, CME_MINI, 5."""
+    parts = stream.removeprefix(STREAM_PREFIX).split(":")
+    return ", ".join(unquote(part.replace("~", " ").replace("*", "%")) for part in parts if part != "-") or stream
 
 
 def _duration(start: datetime | None, end: datetime | None) -> Decimal | None:

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from state.snapshot import EXTREME_NUMBERS, SIDES, stamp, zulu
-from state.snapshot_reading import Localise
+from state.snapshot_values import Localise
 
 
 class Dropped(dict[str, int]):

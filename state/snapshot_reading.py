@@ -4,31 +4,36 @@ The older senders use several names for the same thing, so each is looked for in
 as a Drop; only what makes the whole snapshot meaningless (its date, its time, its size) is an error.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, Final
 
-import pytz
-
-from errors import Detail, Invalid
-from state.jsontext import plain as digits
 from state.kpi_values import parse_value
 from state.snapshot import EXTREME_NUMBERS, SIDES, Drop, Extreme, Kpi, Point, Snapshot, TradeRef, zulu
+from state.snapshot_values import (
+    MAX_NAME,
+    Localise,
+    as_object,
+    fail,
+    first,
+    first_list,
+    first_text,
+    note_unknown,
+    objects,
+    read_day,
+    read_instant,
+    text_of,
+)
 from state.values import number, plain
 
 MAX_KPIS: Final = 1_000
 MAX_POINTS: Final = 50_000
 MAX_ITEMS: Final = 20_000
-MAX_NAME: Final = 200
 MAX_VALUE: Final = 1_000
 MAX_RANK: Final = 1_000_000
 
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_YEARS: Final = range(1970, 2201)
 _TOP: Final = frozenset(
     {"date", "updated_at", "headline", "summary", "rows", "kpis", "overlay", "source", "allow_empty"}
 )
@@ -38,7 +43,6 @@ _OVERLAY: Final = frozenset({"seriesByKpi", "series", "extremes", "portfolioAsse
 _EXTREMES: Final = frozenset({"byKpi", "legacyKpi", "source"})
 _ASSET: Final = frozenset({"trade_id", "tradeId", "id", "symbol", "contract_name", "contractName", "contract"})
 
-Localise = Callable[[datetime], datetime]
 #: a point, its instant and its place in the list that was sent
 _Placed = tuple[datetime, int, Point]
 
@@ -51,11 +55,11 @@ def normalise(body: Mapping[str, Any], *, now: datetime, localise: Localise) -> 
     """
     drops: list[Drop] = []
     day, updated_at = _head(body, now)
-    overlay = _object(body.get("overlay"), "overlay", drops)
-    _unknown(body, _TOP, "", drops)
-    _unknown(overlay, _OVERLAY, "overlay.", drops)
-    extremes = _object(overlay.get("extremes"), "overlay.extremes", drops)
-    _unknown(extremes, _EXTREMES, "overlay.extremes.", drops)
+    overlay = as_object(body.get("overlay"), "overlay", drops)
+    note_unknown(body, _TOP, "", drops)
+    note_unknown(overlay, _OVERLAY, "overlay.", drops)
+    extremes = as_object(overlay.get("extremes"), "overlay.extremes", drops)
+    note_unknown(extremes, _EXTREMES, "overlay.extremes.", drops)
     return Snapshot(
         date=day,
         updated_at=updated_at,
@@ -65,75 +69,22 @@ def normalise(body: Mapping[str, Any], *, now: datetime, localise: Localise) -> 
         allow_empty=_flag(body),
         kpis=_kpis(body, drops),
         points=_points(overlay, localise, drops),
-        extremes=_extremes(_object(extremes.get("byKpi"), "overlay.extremes.byKpi", drops), localise, drops),
+        extremes=_extremes(as_object(extremes.get("byKpi"), "overlay.extremes.byKpi", drops), localise, drops),
         assets=_assets(overlay, drops),
         overlay_extras={name: plain(extremes[name]) for name in ("legacyKpi", "source") if extremes.get(name)},
         dropped=tuple(drops),
     )
 
 
-def read_day(value: object) -> date | None:
-    """A real calendar date written as 2026-02-11, or None."""
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
-        return None
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        return None
-
-
-def read_instant(value: object, localise: Localise | None = None) -> datetime | None:
-    """An aware instant in UTC from ISO 8601 text or from seconds or milliseconds since 1970, or None.
-
-    Text without an offset is read by `localise`, and is nothing without one.
-    """
-    try:
-        if isinstance(value, str):
-            text = value.strip()
-            instant = datetime.fromisoformat(text) if text[4:5] == "-" and text[5:6] != "W" else None
-            if instant is not None and instant.tzinfo is None:
-                instant = localise(instant) if localise else None
-        else:
-            instant = _from_epoch(number(value))
-        if instant is not None and instant.tzinfo is not UTC:
-            instant = instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return instant if instant is not None and instant.year in _YEARS else None
-
-
-def _from_epoch(told: Decimal | None) -> datetime | None:
-    if told is None:
-        return None
-    if 10**9 <= told < 10**10:
-        return _EPOCH + timedelta(microseconds=int(told * 10**6))
-    if 10**12 <= told < 10**13:
-        return _EPOCH + timedelta(microseconds=int(told * 10**3))
-    return None
-
-
-def localiser(zone: pytz.BaseTzInfo) -> Localise:
-    """How a zone reads a wall clock; of an hour that comes twice it is the second."""
-
-    def localise(wall: datetime) -> datetime:
-        return zone.localize(wall, is_dst=False)
-
-    return localise
-
-
-def _fail(field: str, message: str, code: str = "INVALID") -> Invalid:
-    return Invalid(f"{field}: {message}", code="INVALID_SNAPSHOT", details=[Detail(field, code, message)])
-
-
 def _head(body: Mapping[str, Any], now: datetime) -> tuple[date, datetime]:
     day = read_day(body.get("date"))
     if day is None:
-        raise _fail("date", "must be a calendar date such as 2026-02-11")
+        raise fail("date", "must be a calendar date such as 2026-02-11")
     if body.get("updated_at") is None:
         return day, now.astimezone(UTC)
     updated_at = read_instant(body["updated_at"])
     if updated_at is None:
-        raise _fail("updated_at", "must be a time with its offset, such as 2026-02-11T14:00:00.000Z")
+        raise fail("updated_at", "must be a time with its offset, such as 2026-02-11T14:00:00.000Z")
     return day, updated_at
 
 
@@ -141,73 +92,17 @@ def _flag(body: Mapping[str, Any]) -> bool:
     value = body.get("allow_empty")
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise _fail("allow_empty", "must be true or false")
+    raise fail("allow_empty", "must be true or false")
 
 
 def _text_field(body: Mapping[str, Any], name: str, limit: int) -> str:
     value = body.get(name)
-    text = _text(value)
+    text = text_of(value)
     if value is not None and text is None:
-        raise _fail(name, "must be a text")
+        raise fail(name, "must be a text")
     if len(text or "") > limit:
-        raise _fail(name, f"has more than {limit} characters")
+        raise fail(name, f"has more than {limit} characters")
     return text or ""
-
-
-def _text(value: object) -> str | None:
-    """Text without blank ends, a number as its digits, or None for anything else."""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    return digits(Decimal(value)) if isinstance(value, Decimal) else str(value)
-
-
-def _first(item: Mapping[str, Any], *names: str) -> Any:
-    for name in names:
-        if (value := item.get(name)) is not None:
-            return value
-    return None
-
-
-def _first_text(item: Mapping[str, Any], *names: str) -> str:
-    return next((text for name in names if (text := _text(item.get(name)))), "")
-
-
-def _object(value: Any, path: str, drops: list[Drop]) -> Mapping[str, Any]:
-    if value is not None and not isinstance(value, Mapping):
-        drops.append(Drop(path, "not an object"))
-    return value if isinstance(value, Mapping) else {}
-
-
-def _unknown(item: Mapping[str, Any], known: frozenset[str], path: str, drops: list[Drop]) -> None:
-    if not item.keys() <= known:
-        drops += [Drop(f"{path}{name[:MAX_NAME]}", "unknown field") for name in item if name not in known]
-
-
-def _list(item: Mapping[str, Any], names: tuple[str, str], path: str, drops: list[Drop]) -> tuple[str, list[Any]]:
-    """The first of two names that holds a list with something in it: (its path, the list)."""
-    found: tuple[str, list[Any]] | None = None
-    for name in names:
-        value = item.get(name)
-        if isinstance(value, list):
-            if found is None or (value and not found[1]):
-                found = f"{path}{name}", value
-            elif value:
-                drops.append(Drop(f"{path}{name}", f"{found[0]} is read instead"))
-        elif value is not None:
-            drops.append(Drop(f"{path}{name}", "not a list"))
-    return found or (f"{path}{names[0]}", [])
-
-
-def _objects(listed: list[Any], path: str, drops: list[Drop]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The objects of a list, each with its path."""
-    for index, item in enumerate(listed):
-        here = f"{path}[{index}]"
-        if isinstance(item, Mapping):
-            yield here, item
-        else:
-            drops.append(Drop(here, "not an object"))
 
 
 def _name(name: str, path: str, drops: list[Drop]) -> str | None:
@@ -222,17 +117,17 @@ def _name(name: str, path: str, drops: list[Drop]) -> str | None:
 
 
 def _kpis(body: Mapping[str, Any], drops: list[Drop]) -> tuple[Kpi, ...]:
-    path, listed = _list(body, ("rows", "kpis"), "", drops)
+    path, listed = first_list(body, ("rows", "kpis"), "", drops)
     if len(listed) > MAX_KPIS:
-        raise _fail(path, f"has more than {MAX_KPIS} KPIs", "TOO_MANY")
+        raise fail(path, f"has more than {MAX_KPIS} KPIs", "TOO_MANY")
     kept: dict[str, tuple[str, str]] = {}
-    for here, row in _objects(listed, path, drops):
-        name = _name(_first_text(row, "kpi", "name", "label"), here, drops)
+    for here, row in objects(listed, path, drops):
+        name = _name(first_text(row, "kpi", "name", "label"), here, drops)
         if name is None:
             continue
-        _unknown(row, _ROW, f"{here}.", drops)
-        told = _first(row, "value", "val", "text")
-        text = _text(told)
+        note_unknown(row, _ROW, f"{here}.", drops)
+        told = first(row, "value", "val", "text")
+        text = text_of(told)
         if told is not None and text is None:
             drops.append(Drop(f"{here}.value", "neither text nor a finite number"))
         elif len(text or "") > MAX_VALUE:
@@ -249,14 +144,14 @@ def _kpis(body: Mapping[str, Any], drops: list[Drop]) -> tuple[Kpi, ...]:
 
 def _points(overlay: Mapping[str, Any], localise: Localise, drops: list[Drop]) -> tuple[Point, ...]:
     path = "overlay.seriesByKpi"
-    series = _object(overlay.get("seriesByKpi"), path, drops)
-    other = _object(overlay.get("series"), "overlay.series", drops)
+    series = as_object(overlay.get("seriesByKpi"), path, drops)
+    other = as_object(overlay.get("series"), "overlay.series", drops)
     if other and series:
         drops.append(Drop("overlay.series", f"{path} is read instead"))
     elif other:
         path, series = "overlay.series", other
     if sum(len(listed) for listed in series.values() if isinstance(listed, list)) > MAX_POINTS:
-        raise _fail(path, f"holds more than {MAX_POINTS} points", "TOO_MANY_POINTS")
+        raise fail(path, f"holds more than {MAX_POINTS} points", "TOO_MANY_POINTS")
     kept: dict[str, dict[str, _Placed]] = {}
     for key, listed in series.items():
         here = f"{path}.{key[:MAX_NAME]}"
@@ -279,14 +174,14 @@ def _series(
             drops.append(Drop(f"{path}[{index}]", "not an object"))
             continue
         told = item.get("t")
-        instant = read_instant(told if told is not None else _first(item, "time", "ts"), localise)
+        instant = read_instant(told if told is not None else first(item, "time", "ts"), localise)
         value = item.get("v")
         value = number(value if value is not None else item.get("value"))
         if instant is None or value is None:
             drops.append(Drop(f"{path}[{index}]", "no time" if instant is None else "no finite value"))
             continue
         if not item.keys() <= _POINT:
-            _unknown(item, _POINT, f"{path}[{index}].", drops)
+            note_unknown(item, _POINT, f"{path}[{index}].", drops)
         text = told if isinstance(told, str) and _is_written_as_ours(told) else zulu(instant)
         if text in kept:
             drops.append(Drop(f"{path}[{kept[text][1]}]", "duplicate timestamp: a later point wins"))
@@ -302,7 +197,7 @@ def _is_written_as_ours(text: str) -> bool:
 
 
 def _source(src: Any, path: str, drops: list[Drop]) -> str | None:
-    text = _text(src)
+    text = text_of(src)
     if text is None or len(text) > MAX_NAME:
         drops.append(Drop(f"{path}.src", f"not a text of at most {MAX_NAME} characters"))
         return None
@@ -316,8 +211,8 @@ def _extremes(by_kpi: Mapping[str, Any], localise: Localise, drops: list[Drop]) 
         name = _name(key.strip(), path, drops)
         if name is None:
             continue
-        lists = _object(sides, path, drops)
-        _unknown(lists, frozenset(SIDES), f"{path}.", drops)
+        lists = as_object(sides, path, drops)
+        note_unknown(lists, frozenset(SIDES), f"{path}.", drops)
         for side in SIDES:
             listed = lists.get(side)
             if isinstance(listed, list):
@@ -325,7 +220,7 @@ def _extremes(by_kpi: Mapping[str, Any], localise: Localise, drops: list[Drop]) 
             elif listed is not None:
                 drops.append(Drop(f"{path}.{side}", "not a list"))
     if len(found) > MAX_ITEMS:
-        raise _fail("overlay.extremes", f"holds more than {MAX_ITEMS} items", "TOO_MANY")
+        raise fail("overlay.extremes", f"holds more than {MAX_ITEMS} items", "TOO_MANY")
     return tuple(found)
 
 
@@ -333,7 +228,7 @@ def _side(
     name: str, side: str, listed: list[Any], path: str, localise: Localise, drops: list[Drop]
 ) -> Iterator[Extreme]:
     position = 0
-    for here, item in _objects(listed, path, drops):
+    for here, item in objects(listed, path, drops):
         trade = _trade(item, here, drops)
         if trade.trade_id is None and trade.symbol is None and trade.contract_name is None:
             drops.append(Drop(here, "names no trade, symbol or contract"))
@@ -381,10 +276,10 @@ def _mid_ts(told: Any, path: str, localise: Localise, drops: list[Drop]) -> str 
 
 
 def _trade(item: Mapping[str, Any], path: str, drops: list[Drop]) -> TradeRef:
-    told = _first(item, "trade_id", "tradeId", "id")
-    trade_id = _text(told) or None
-    contract = _first_text(item, "contract_name", "contractName", "contract")
-    symbol = _text(item.get("symbol"))
+    told = first(item, "trade_id", "tradeId", "id")
+    trade_id = text_of(told) or None
+    contract = first_text(item, "contract_name", "contractName", "contract")
+    symbol = text_of(item.get("symbol"))
     for field, text in (("trade_id", trade_id), ("symbol", symbol), ("contract_name", contract)):
         if len(text or "") > MAX_NAME:
             drops.append(Drop(f"{path}.{field}", f"cut after {MAX_NAME} characters"))
@@ -397,16 +292,16 @@ def _trade(item: Mapping[str, Any], path: str, drops: list[Drop]) -> TradeRef:
 
 
 def _assets(overlay: Mapping[str, Any], drops: list[Drop]) -> tuple[TradeRef, ...]:
-    path, listed = _list(overlay, ("portfolioAssets", "assets"), "overlay.", drops)
+    path, listed = first_list(overlay, ("portfolioAssets", "assets"), "overlay.", drops)
     if len(listed) > MAX_ITEMS:
-        raise _fail(path, f"holds more than {MAX_ITEMS} assets", "TOO_MANY")
+        raise fail(path, f"holds more than {MAX_ITEMS} assets", "TOO_MANY")
     kept: dict[tuple[str, str | None], tuple[str, TradeRef]] = {}
-    for here, item in _objects(listed, path, drops):
+    for here, item in objects(listed, path, drops):
         trade = _trade(item, here, drops)
         if trade.trade_id is None:
             drops.append(Drop(here, "no trade id"))
             continue
-        _unknown(item, _ASSET, f"{here}.", drops)
+        note_unknown(item, _ASSET, f"{here}.", drops)
         earlier = kept.pop((trade.trade_id, trade.contract_name), None)
         if earlier is not None:
             drops.append(Drop(earlier[0], "duplicate asset: a later one wins"))

@@ -24,7 +24,8 @@ from state.vocabulary import CANCELLED
 
 _ZERO: Final = Decimal(0)
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
-_ENTERED: Final = frozenset({ACTIVE, BE_PROTECTED, COMPLETED})
+#: The trades that were filled.
+ENTERED: Final = frozenset({ACTIVE, BE_PROTECTED, COMPLETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +60,33 @@ def outcome_of(trade: Trade) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The measured values of a set of trades.
+    """What is measured of a set of trades: counts, and exact sums in R.
 
-    `results`: realized R of the decided trades (COMPLETED, with a known R) by (exit_time, trade_id), those
-    without an exit time last. `excursions`: the largest MFE in R of the trades that were entered (ACTIVE,
-    BE_PROTECTED, COMPLETED) and tell one. `statuses`: trades by status. `points`: results of decided position
-    trades that tell no R, in price units times quantity: only their signs can be counted together with others.
-    `uncertain`: trades of which an alert is missing; they are not among the decided.
+    `results` counts the decided trades (COMPLETED and certain, with a known R), `wins` and `losses` those above and
+    below 0. `excursions` counts the trades that were entered (ACTIVE, BE_PROTECTED, COMPLETED) and tell their largest
+    MFE. `statuses`: trades by status. `points_*`: decided position trades that tell no R, by the sign of what they
+    brought. `uncertain`: trades of which an alert is missing; they are not among the decided. `max_drawdown` is told
+    in `max_drawdown_r`.
     """
 
     total_signals: int
     statuses: Mapping[str, int]
-    results: tuple[Decimal, ...]
-    excursions: tuple[Decimal, ...]
-    wins: tuple[Decimal, ...]
-    losses: tuple[Decimal, ...]
-    points: tuple[Decimal, ...] = ()
-    uncertain: int = 0
+    results: int
+    wins: int
+    wins_sum: Decimal
+    losses: int
+    losses_sum: Decimal
+    excursions: int
+    excursions_sum: Decimal
+    points_won: int
+    points_lost: int
+    points_even: int
+    uncertain: int
+    max_drawdown: Decimal | None
+
+    @property
+    def results_sum(self) -> Decimal:
+        return EXACT.add(self.wins_sum, self.losses_sum)
 
 
 def sample(outcomes: Iterable[Outcome], total_signals: int | None = None) -> Sample:
@@ -86,18 +97,26 @@ def sample(outcomes: Iterable[Outcome], total_signals: int | None = None) -> Sam
     decided = [
         (row.exit_time or _END_OF_TIME, row.trade_id, row.realized_r) for row in completed if row.realized_r is not None
     ]
-    results = tuple(result for _, _, result in sorted(decided))
+    results = [result for _, _, result in sorted(decided)]
+    wins, losses = [result for result in results if result > 0], [result for result in results if result < 0]
+    points = [row.realized_points for row in completed if row.realized_r is None and row.realized_points is not None]
+    excursions = [row.max_mfe for row in rows if row.max_mfe is not None and row.status in ENTERED]
+    won, lost = sum(brought > 0 for brought in points), sum(brought < 0 for brought in points)
     return Sample(
         total_signals=sum(row.event_count for row in rows) if total_signals is None else total_signals,
         statuses=Counter(row.status for row in rows),
-        results=results,
-        excursions=tuple(row.max_mfe for row in rows if row.max_mfe is not None and row.status in _ENTERED),
-        wins=tuple(result for result in results if result > 0),
-        losses=tuple(result for result in results if result < 0),
-        points=tuple(
-            row.realized_points for row in completed if row.realized_r is None and row.realized_points is not None
-        ),
+        results=len(results),
+        wins=len(wins),
+        wins_sum=_sum(wins),
+        losses=len(losses),
+        losses_sum=_sum(losses),
+        excursions=len(excursions),
+        excursions_sum=_sum(excursions),
+        points_won=won,
+        points_lost=lost,
+        points_even=len(points) - won - lost,
         uncertain=sum(row.uncertain for row in rows),
+        max_drawdown=_max_drawdown(results),
     )
 
 
@@ -105,8 +124,9 @@ def _sum(values: Iterable[Decimal]) -> Decimal:
     return reduce(EXACT.add, values, _ZERO)
 
 
-def _mean(values: tuple[Decimal, ...]) -> Decimal | None:
-    return RATIO.divide(_sum(values), Decimal(len(values))) if values else None
+def _max_drawdown(results: Iterable[Decimal]) -> Decimal | None:
+    equity = list(accumulate(results, EXACT.add, initial=_ZERO))
+    return max(map(EXACT.subtract, accumulate(equity, max), equity)) if len(equity) > 1 else None
 
 
 def win_rate(of: Sample) -> Decimal | None:
@@ -124,12 +144,12 @@ def avg_mfe(of: Sample) -> Decimal | None:
 
     MFE as in John Sweeney, "Maximum Adverse Excursion" (1997), measured in R.
     """
-    return _mean(of.excursions)
+    return mean_of(of.excursions_sum, of.excursions)
 
 
 def avg_r(of: Sample) -> Decimal | None:
     """Mean realized R of the decided trades."""
-    return _mean(of.results)
+    return mean_of(of.results_sum, of.results)
 
 
 def expectancy_r(of: Sample) -> Decimal | None:
@@ -138,9 +158,7 @@ def expectancy_r(of: Sample) -> Decimal | None:
     That is the mean R multiple (Van K. Tharp, "Trade Your Way to Financial Freedom", 2nd ed., ch. 8): both
     products share the number of decided trades, so one division does and nothing is rounded twice.
     """
-    if not of.results:
-        return None
-    return RATIO.divide(EXACT.add(_sum(of.wins), _sum(of.losses)), Decimal(len(of.results)))
+    return mean_of(of.results_sum, of.results)
 
 
 def profit_factor(of: Sample) -> Decimal | None:
@@ -148,7 +166,7 @@ def profit_factor(of: Sample) -> Decimal | None:
 
     The definition of TradingView's "Profit factor" (Strategy Tester: gross profit / gross loss).
     """
-    return RATIO.divide(_sum(of.wins), EXACT.abs(_sum(of.losses))) if of.losses else None
+    return RATIO.divide(of.wins_sum, EXACT.abs(of.losses_sum)) if of.losses else None
 
 
 def max_drawdown_r(of: Sample) -> Decimal | None:
@@ -157,27 +175,23 @@ def max_drawdown_r(of: Sample) -> Decimal | None:
     MDD = max over t of (max over s <= t of X(s)) - X(t), with X(0) = 0 (Magdon-Ismail and Atiya, "Maximum
     Drawdown", Risk 17(10), 2004), X being the sum of realized R in order of exit.
     """
-    if not of.results:
-        return None
-    equity = list(accumulate(of.results, EXACT.add, initial=_ZERO))
-    peaks = accumulate(equity, max)
-    return max(map(EXACT.subtract, peaks, equity))
+    return of.max_drawdown
 
 
 def _decided(of: Sample) -> int:
-    return len(of.results) + len(of.points)
+    return of.results + of.points_won + of.points_lost + of.points_even
 
 
 def _won(of: Sample) -> int:
-    return len(of.wins) + sum(points > 0 for points in of.points)
+    return of.wins + of.points_won
 
 
 def _lost(of: Sample) -> int:
-    return len(of.losses) + sum(points < 0 for points in of.points)
+    return of.losses + of.points_lost
 
 
 def _measured_in_r(of: Sample) -> int:
-    return len(of.results)
+    return of.results
 
 
 def _with_status(*statuses: str) -> Callable[[Sample], int]:
@@ -212,7 +226,7 @@ METRICS: Final = (
     Metric("loss_count", "trades", _lost),
     Metric("breakeven_count", "trades", lambda of: _decided(of) - _won(of) - _lost(of)),
     Metric("win_rate", "percent", win_rate, "win_rate_n", _decided),
-    Metric("avg_mfe", "R", avg_mfe, "avg_mfe_n", lambda of: len(of.excursions)),
+    Metric("avg_mfe", "R", avg_mfe, "avg_mfe_n", lambda of: of.excursions),
     Metric("avg_r", "R", avg_r, "avg_r_n", _measured_in_r),
     Metric("expectancy_r", "R", expectancy_r, "expectancy_n", _measured_in_r),
     Metric("profit_factor", "ratio", profit_factor, "profit_factor_n", _measured_in_r),
@@ -226,7 +240,11 @@ def summarise(outcomes: Iterable[Outcome], total_signals: int | None = None) -> 
     `outcomes` holds each trade once. Counts are int; the others Decimal (percent, R, ratio), or None
     where there is nothing to measure. `total_signals` as for `sample`.
     """
-    of = sample(outcomes, total_signals)
+    return measured(sample(outcomes, total_signals))
+
+
+def measured(of: Sample) -> dict[str, Any]:
+    """Every metric of METRICS of a sample, as `summarise` gives them."""
     answer: dict[str, Any] = {}
     for metric in METRICS:
         answer[metric.name] = metric.measure(of)

@@ -6,16 +6,16 @@ import atexit
 import functools
 import inspect
 import os
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from telemetry_client import checks
 from telemetry_client.orders import track_order
-from telemetry_client.records import Record, made
+from telemetry_client.records import BUILDS, NotedCall, Record, made
 from telemetry_client.sender import Sender, in_child_of_multiprocessing
 from telemetry_client.spool import Spool
 from telemetry_client.storage import Storage
@@ -35,9 +35,13 @@ def _recorded(
 ) -> Callable[Concatenate[TelemetryManager, P], None]:
     """A method that notes its arguments and the time, nothing else: the thread makes the record of them.
 
-    So a call costs as little as a call can, and not even wrong arguments reach the script: they are found later.
+    So a call costs as little as a call can, and not even wrong arguments reach the script: they are found later. The
+    note names its method instead of holding it: a tuple of plain values is none of the garbage collector's business.
     """
-    kept_at = list(inspect.signature(build).parameters).index("metadata") - 1 if "metadata" in _names(build) else 99
+    name = build.__name__
+    parameters = list(inspect.signature(build).parameters)
+    kept_at = parameters.index("metadata") - 1 if "metadata" in parameters else len(parameters)
+    BUILDS[name] = build
 
     @functools.wraps(build)
     def record(self: TelemetryManager, *args: Any, **kwargs: Any) -> None:
@@ -46,20 +50,13 @@ def _recorded(
             kwargs["metadata"] = _copy(kwargs["metadata"])
         elif len(args) > kept_at:
             args = (*args[:kept_at], _copy(args[kept_at]), *args[kept_at + 1 :])
-        if not sender.is_plain:
-            self._record_with_care(build, args, kwargs)
-        elif len(sender.raw) < sender.room:
-            sender.raw.append((build, time.time_ns(), args, kwargs))
-            sender.queued.add()
+        if len(sender.raw) < sender.room:
+            sender.raw.append((name, time_ns(), args, kwargs))
         else:
-            sender.dropped.add()
+            self._record_with_care((name, time_ns(), args, kwargs))
 
     recorded: Any = record
     return recorded  # type: ignore[no-any-return]
-
-
-def _names(build: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(build).parameters)
 
 
 class TelemetryManager:
@@ -91,21 +88,18 @@ class TelemetryManager:
             _watch(self)
             self._begin()
 
-    def _record_with_care(self, build: Callable[..., Record], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The calls that are not the usual ones: disabled, closed, strict, or the first after a fork."""
-        sender, taken_at = self._sender, time.time_ns()
+    def _record_with_care(self, call: NotedCall) -> None:
+        """The calls that are not the usual ones: disabled, closed, strict, too many, or the first after a fork."""
         if not self.enabled:
             return
         if self.strict:
-            found = checks.wrong(made(build, taken_at, args, kwargs))
+            found = checks.wrong(made(call))
             if found is not None:
                 raise ValueError(found)
-        if sender.closed or len(sender.raw) >= sender.room:
+        sender = self._sender
+        if not sender.take(call):
             sender.dropped.add()
-            return
-        sender.raw.append((build, taken_at, args, kwargs))
-        sender.queued.add()
-        if not sender.started:
+        elif not sender.started:
             self._begin()
 
     def _begin(self) -> None:
@@ -292,11 +286,11 @@ class TelemetryManager:
     @contextmanager
     def measure_latency(self, profile_id: int, script_name: str) -> Iterator[None]:
         """Record how long the block takes, also when it fails."""
-        started = time.perf_counter()
+        started = perf_counter()
         try:
             yield
         finally:
-            self.record_api_latency(profile_id, script_name, (time.perf_counter() - started) * 1000)
+            self.record_api_latency(profile_id, script_name, (perf_counter() - started) * 1000)
 
     def order(self, profile_id: int, script_name: str | None = None, **told: Any) -> Callable[[Call], Call]:
         """Decorate a function that places an order: see `telemetry_client.orders.track_order`."""

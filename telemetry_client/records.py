@@ -22,13 +22,16 @@ FAULTS = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Record = dict[str, Any]
-#: what makes a record of a call's arguments, when the call was made (epoch nanoseconds), and the arguments
-Call = tuple[Callable[..., Record], int, tuple[Any, ...], dict[str, Any]]
+#: a call as it was noted: its method, when it was made (epoch nanoseconds), and its arguments
+NotedCall = tuple[str, int, tuple[Any, ...], dict[str, Any]]
+#: what makes a record of the arguments of each method
+BUILDS: dict[str, Callable[..., Record]] = {}
 
 
-def made(build: Callable[..., Record], taken_at: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
+def made(call: NotedCall) -> Record:
     """The record that a call tells, at the call's own time unless it names one. Raises what wrong arguments raise."""
-    record = build(None, *args, **kwargs)
+    name, taken_at, args, kwargs = call
+    record = BUILDS[name](None, *args, **kwargs)
     if record["timestamp"] is None:
         record["timestamp"] = taken_at
     return record

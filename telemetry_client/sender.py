@@ -12,7 +12,7 @@ from typing import Any
 
 from telemetry_client import checks
 from telemetry_client.counting import Tally
-from telemetry_client.records import FAULTS, Call, Record, as_line, made
+from telemetry_client.records import FAULTS, NotedCall, as_line, made
 from telemetry_client.spool import Batch, Spool, new_batch
 from telemetry_client.storage import Receipt, Refused, Storage, Unreachable
 
@@ -25,6 +25,8 @@ LONGEST_PAUSE_SECONDS = 15.0
 BIG_BATCH = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 LINE_BYTES = 64 * 1024
+#: Records that are looked at before the script may have its turn.
+SLICE = 8
 _ACCOUNTS = ("sent", "rejected", "refused", "spooled", "lost", "batches", "resent", "resent_rejected")
 
 
@@ -51,25 +53,23 @@ class Sender:
     def reset(self) -> None:
         """Begin with nothing: at first, and in the child of a fork, whose parent sends what it recorded itself."""
         #: what was recorded, as it came; the recording side appends, whoever holds the books takes
-        self.raw: deque[Call] = deque()
-        #: how many calls may wait in `raw`: what is in order takes its part of the queue's bound
-        self.room = self.max_queue
-        #: whether a call need only be noted
-        self.is_plain = False
-        #: what was found to be in order
-        self.queue: deque[Record] = deque()
-        self.queued = Tally()
+        self.raw: deque[NotedCall] = deque()
+        #: how many calls may wait in `raw`; 0 while a call needs more than to be noted
+        self.room = 0
+        self._is_plain = self.closed = False
+        #: what was found to be in order, each a line of JSON
+        self.queue: deque[str] = deque()
         self.dropped = Tally()
-        self.invalid = Tally()
-        self.reasons: dict[str, Tally] = {}
-        self.started = self.closed = False
+        self.invalid = 0
+        self.reasons: dict[str, int] = {}
+        self.started = False
         self.accounts = dict.fromkeys(_ACCOUNTS, 0)
         self.failures = 0
         self.last_error: str | None = None
-        self._settled = self._left_out = 0
+        self._taken = self._settled = 0
         self._current: Batch | None = None
         self._from_spool: deque[Batch] = deque()
-        self._taken: list[str] = []
+        self._files: list[str] = []
         self._told_invalid = self._told_dropped = False
         self._starting = threading.Lock()
         #: held by whoever moves batches and their accounts; the recording side never asks for it
@@ -87,11 +87,13 @@ class Sender:
         try:
             if not self.started and not self._closing.is_set():
                 self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
-                self._thread.start()
                 self.started = True
-                self.is_plain = self._may_be_plain
+                self._set_plain(self._may_be_plain)
+                self._thread.start()
         except RuntimeError:
             self._thread = None  # the interpreter is on its way out: close() keeps what there is
+            self.started = False
+            self._set_plain(False)
         finally:
             self._starting.release()
 
@@ -112,7 +114,24 @@ class Sender:
                 self._deliver(batch)
             self._report()
         finally:
-            self.started = self.is_plain = False
+            self.started = False
+            self._set_plain(False)
+
+    def _set_plain(self, is_plain: bool) -> None:
+        """Whether a call need only be noted: with a thread that looks at it later, and nothing else to do."""
+        self._is_plain = is_plain
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """What waits in order takes its part of the queue's bound."""
+        self.room = self.max_queue - len(self.queue) if self._is_plain and not self.closed else 0
+
+    def take(self, call: NotedCall) -> bool:
+        """Note a call outside the usual way, unless the sender is closed or full."""
+        if self.closed or len(self.raw) >= self.max_queue - len(self.queue):
+            return False
+        self.raw.append(call)
+        return True
 
     def _waiting(self) -> bool:
         return bool(self.raw or self.queue or self._from_spool or self._current)
@@ -137,44 +156,54 @@ class Sender:
         return self._current
 
     def _sift(self) -> None:
-        """Look at what was recorded since: what is wrong is counted, the rest waits to be sent."""
-        for _ in range(len(self.raw)):
-            try:
-                record = made(*self.raw[0])
-                wrong = checks.wrong(record)
-            except FAULTS as error:
-                wrong = f"{self.raw[0][0].__name__}: {type(error).__name__}"
-            if wrong is None:
-                self.queue.append(record)
-                self.room = self.max_queue - len(self.queue)
-            else:
-                self._leave_out(wrong)
-            self.raw.popleft()
+        """Look at what was recorded since: what is wrong is counted, the rest waits as lines to be sent.
 
-    def _cut(self, most: int) -> Batch | None:
-        """Take up to `most` records off the queue; those that cannot be written as JSON are counted as invalid."""
+        The interpreter is offered to the script after every few records, so that it never waits for many.
+        """
+        for place in range(1, len(self.raw) + 1):
+            line = self._line_of(self.raw[0])
+            if line:
+                self.queue.append(line)
+                self._make_room()
+            else:
+                self._settled += 1
+            self._taken += 1
+            self.raw.popleft()
+            if place % SLICE == 0:
+                time.sleep(0)
+
+    def _line_of(self, call: NotedCall) -> str:
+        """A call as a line of JSON, "" when it says nothing that can be sent."""
+        try:
+            record = made(call)
+            wrong = checks.wrong(record)
+        except FAULTS as error:
+            wrong = f"{call[0]}: {type(error).__name__}"
+        if wrong is not None:
+            return self._leave_out(wrong)
+        try:
+            line = as_line(record)
+        except (*FAULTS, RecursionError) as error:
+            return self._leave_out(f"a value cannot be written as JSON ({type(error).__name__})")
+        if len(line) > LINE_BYTES:
+            return self._leave_out(f"a record has more than {LINE_BYTES} bytes")
+        return line
+
+    def _leave_out(self, reason: str) -> str:
+        """Count a record that is not sent; the thread reports it. Returns the line that stands for it: none."""
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        self.invalid += 1
+        return ""
+
+    def _cut(self, most: int) -> Batch:
+        """Take up to `most` lines off the queue, which holds some."""
         lines: list[str] = []
         size = 0
         while self.queue and len(lines) < min(most, 5000) and size < BATCH_BYTES:
-            try:
-                line = as_line(self.queue[0])
-            except (*FAULTS, RecursionError) as error:
-                line = self._leave_out(f"a value cannot be written as JSON ({type(error).__name__})")
-            if len(line) > LINE_BYTES:
-                line = self._leave_out(f"a record has more than {LINE_BYTES} bytes")
-            if line:
-                lines.append(line)
-                size += len(line)
-            self.queue.popleft()
-        self.room = self.max_queue - len(self.queue)
-        return new_batch(lines) if lines else None
-
-    def _leave_out(self, reason: str) -> str:
-        """Count a record of the queue as invalid. Returns the line that stands for it: none."""
-        self.count_invalid(reason)
-        self._left_out += 1
-        self._settled += 1
-        return ""
+            lines.append(self.queue.popleft())
+            size += len(lines[-1])
+        self._make_room()
+        return new_batch(lines)
 
     def _deliver(self, batch: Batch) -> None:
         """Send one batch, again and again, until it is settled, or until the sender must give up."""
@@ -205,11 +234,14 @@ class Sender:
         self.last_error = error
 
     def _pause(self, seconds: float) -> None:
-        """Wait before the next try; somebody who closes or flushes makes it short."""
+        """Wait before the next try, looking at what is recorded meanwhile; who closes or flushes makes it short."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             hurried = self._closing.is_set() or self._urgent.is_set()
             time.sleep(POLL_SECONDS)
+            with self._books:
+                if not self._abandoned:
+                    self._sift()
             if hurried:
                 return
 
@@ -239,7 +271,7 @@ class Sender:
             return
         try:
             for name, batches in self.spool.take():
-                self._taken.append(name)
+                self._files.append(name)
                 self._from_spool.extend(batches)
         except OSError as error:
             log.error("telemetry: the spool cannot be read: %s", error)
@@ -247,21 +279,16 @@ class Sender:
             self._clear_taken()
 
     def _clear_taken(self) -> None:
-        for name in self._taken:
+        for name in self._files:
             try:
                 Spool.done(name)
             except OSError as error:
                 log.error("telemetry: a spool file that was sent cannot be removed: %s", error)
-        self._taken = []
-
-    def count_invalid(self, reason: str) -> None:
-        """Count a record that is not sent. No lock, no log: the thread reports it."""
-        self.reasons.setdefault(reason, Tally()).add()
-        self.invalid.add()
+        self._files = []
 
     def _report(self) -> None:
         """One log line for the first invalid record and one for the first that found the queue full."""
-        if not self._told_invalid and self.invalid.value:
+        if not self._told_invalid and self.invalid:
             self._told_invalid = True
             log.warning("telemetry: records are invalid and not sent, see stats(): %s", next(iter(self.reasons)))
         if not self._told_dropped and self.dropped.value:
@@ -270,7 +297,8 @@ class Sender:
 
     def flush(self, timeout: float | None) -> bool:
         """Send what was recorded until now; whether all of it was settled within `timeout` seconds."""
-        target = self.queued.value
+        with self._books:
+            target = self._taken + len(self.raw)
         give_up = float("inf") if timeout is None else time.monotonic() + timeout
         while self._settled < target:
             if self.closed or time.monotonic() >= give_up:
@@ -288,7 +316,7 @@ class Sender:
         if self._waiting() and not self.started:
             self.start()
         self.closed = True
-        self.is_plain = False
+        self._make_room()
         self._give_up_at = time.monotonic() + timeout
         self._closing.set()
         thread = self._thread
@@ -307,9 +335,7 @@ class Sender:
         newer = [self._current] if self._current is not None and self._current not in older else []
         self._sift()
         while self.queue:
-            batch = self._cut(BIG_BATCH)
-            if batch is not None:
-                newer.append(batch)
+            newer.append(self._cut(BIG_BATCH))
         self._current = None
         self._from_spool.clear()
         if not (older or newer):
@@ -342,14 +368,14 @@ class Sender:
         with self._books:
             if not self.closed:
                 self._sift()
-            accounts, settled, left_out = dict(self.accounts), self._settled, self._left_out
-            queued, invalid = self.queued.value, self.invalid.value
+            accounts, settled = dict(self.accounts), self._settled
+            noted = self._taken + len(self.raw)
         return {
-            "recorded": queued + self.dropped.value + invalid - left_out,
-            "queued": max(0, queued - settled - accounts["spooled"] - accounts["lost"]),
+            "recorded": noted + self.dropped.value,
+            "queued": noted - settled - accounts["spooled"] - accounts["lost"],
             "dropped": self.dropped.value,
-            "invalid": invalid,
-            "invalid_reasons": {reason: tally.value for reason, tally in list(self.reasons.items())},
+            "invalid": self.invalid,
+            "invalid_reasons": dict(self.reasons),
             **accounts,
             "failures": self.failures,
             "last_error": self.last_error,

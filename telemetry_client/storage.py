@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,17 +39,17 @@ class Receipt:
     duplicate: bool = False
 
 
-class Storage:
+class Storage(ABC):
     """The base of storages; subclass it to send batches elsewhere."""
 
+    @abstractmethod
     def send(self, batch_id: str, body: bytes, count: int) -> Receipt:
         """Deliver `count` records, one JSON object per line. Raises Unreachable or Refused."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - nothing to let go of is the usual case
         """Let go of connections and files."""
 
-    def after_fork(self) -> None:
+    def after_fork(self) -> None:  # noqa: B027 - as above
         """In a child process: forget what belongs to the parent, without touching it."""
 
 

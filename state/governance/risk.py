@@ -147,11 +147,16 @@ TRIPPED_BY_WIRE: Final = "Regression tripwire: "
 TRIPPED_BY_BREACH: Final = "Breach: "
 
 
+def is_tripped(policy: Mapping[str, Any] | None) -> bool:
+    """Whether an engine has switched itself off and is off still."""
+    if policy is None or policy["enabled"]:
+        return False
+    return (policy["reason"] or "").startswith((TRIPPED_BY_WIRE, TRIPPED_BY_BREACH))
+
+
 def needs_reason(policy: Mapping[str, Any] | None, changes: Mapping[str, Any], reason: str | None) -> bool:
     """Whether a change switches on again, without a reason, what had switched itself off."""
-    tripped = policy is not None and (policy["reason"] or "").startswith((TRIPPED_BY_WIRE, TRIPPED_BY_BREACH))
-    enables = bool(changes.get("enabled")) and policy is not None and not policy["enabled"]
-    return tripped and enables and not reason
+    return is_tripped(policy) and bool(changes.get("enabled")) and not reason
 
 
 @dataclass(frozen=True, slots=True)

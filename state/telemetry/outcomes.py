@@ -76,8 +76,13 @@ def closed_trade(
 
 
 def seconds_between(start: datetime, end: datetime) -> Decimal:
-    """Seconds from start to end, exact to the microsecond; whole seconds as a whole number."""
-    micros = Decimal((end - start) // _MICROSECOND)
+    """Seconds from start to end, as `seconds_of`."""
+    return seconds_of(end - start)
+
+
+def seconds_of(span: timedelta) -> Decimal:
+    """A length of time in seconds, exact to the microsecond; whole seconds as a whole number."""
+    micros = Decimal(span // _MICROSECOND)
     seconds = EXACT.scaleb(micros, -6)
     whole = seconds.to_integral_value()
     return whole if whole == seconds else EXACT.normalize(seconds)
