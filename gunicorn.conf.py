@@ -132,6 +132,8 @@ util.write_error = _write_error
 worker_class = Worker
 workers = _settings.web_concurrency
 worker_connections = 4000
+# as many as Linux keeps by default: alerts that come at once wait here, not for a second try of their connection
+backlog = 4096
 keepalive = 75
 timeout = 60
 graceful_timeout = 25
@@ -229,10 +231,21 @@ def _stop_gently(server: Any) -> Any:
 
 def post_fork(server: Any, worker: Any) -> None:
     """In each worker: psycopg2 waits through gevent, and the master's end is the worker's too."""
+    _end_when_told(server)
     from psycogreen.gevent import patch_psycopg
 
     patch_psycopg()
     _end_with_the_master()
+
+
+def _end_when_told(server: Any) -> None:
+    """Until a worker has handlers of its own it has the master's, which only note a signal for the master's loop: told
+    to end while it boots, it would go on, and the master would wait for it until graceful_timeout."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    while not server.SIG_QUEUE.empty():  # what came between the fork and now
+        if server.SIG_QUEUE.get_nowait() in (signal.SIGTERM, signal.SIGQUIT):
+            os._exit(0)
 
 
 def _end_with_the_master() -> None:
@@ -244,17 +257,23 @@ def _end_with_the_master() -> None:
 def post_worker_init(worker: Any) -> None:
     """The terminal sends Ctrl-C to every process; the master decides when a worker ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker.wsgi.extensions["alertbook"].caretaker.start()
-    from jobs.deliver_notices import start_background  # within the worker: what the master imports stays unpatched
+    services = worker.wsgi.extensions["alertbook"]
+    services.caretaker.start()
+    services.folder.start()
+    services.counter.warm()
+    # within the worker: what the master imports stays unpatched
+    from handlers.builder.desk import settle_at_start
+    from jobs import start_behind
 
+    settle_at_start(services)
     # not the settings read at the start: the embedded database's address came after them
-    worker.notices = start_background(load(os.environ))
+    worker.behind = start_behind(load(os.environ))
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """What the worker has counted and not yet reported is reported."""
-    if getattr(worker, "notices", None) is not None:
-        worker.notices.stop()
+    for background in getattr(worker, "behind", ()):
+        background.stop()
     if getattr(worker, "wsgi", None) is not None:
         worker.wsgi.extensions["alertbook"].close()
 

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from flask import Flask
 from flask_smorest import Api
@@ -10,11 +11,19 @@ from flask_smorest import Api
 import dashboard
 import handlers
 from errors import SettingsError
-from handlers import middleware
+from handlers import express, middleware
 from handlers.middleware import logs
 from handlers.services import JobFacts, install, make
 from jobs import JOBS
 from settings import ROOT, VERSION, Settings, load
+
+
+class Alertbook(Flask):
+    """Flask, told that nothing here is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: Flask would look at each view and hook again at every request."""
+        return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -26,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.database_url is None:
         raise SettingsError("DATABASE_URL is unset: set it, or start with `./dev serve`, which brings a database.")
     logs.configure(settings.log_level)
-    app = Flask("alertbook", static_folder=None)
+    app = Alertbook("alertbook", static_folder=None)
     app.config.update(API_TITLE="Alertbook", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
     app.config.update(OPENAPI_URL_PREFIX="/", OPENAPI_JSON_PATH="openapi.json")
     jobs = tuple(JobFacts(job.name, job.summary, job.nightly) for job in JOBS)
@@ -36,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         api.register_blueprint(blueprint)
     app.register_blueprint(dashboard.blueprint)
     middleware.install(app)
+    express.install(app, app.extensions["alertbook"])
     return app
 
 

@@ -1,21 +1,24 @@
 """Blueprints whose JSON bodies are read exactly and within bounds; a form says the same things as JSON."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import flask_smorest
 from flask import Request
-from marshmallow import Schema
+from marshmallow import Schema, fields
 from webargs.flaskparser import FlaskParser
 
-from errors import Invalid
+from errors import Detail, Invalid
 from handlers.middleware.access import ACCESS_ATTRIBUTE
 from handlers.middleware.bodies import json_object, read_body
 from handlers.operation_examples import add_examples
 from handlers.statuses import responses, shared
+from state import jsontext
+from state.jsontext import JsonTextError
 
-_FORM = "application/x-www-form-urlencoded"
-
+_FORM: Final = "application/x-www-form-urlencoded"
+#: Fields that may hold objects and lists.
+_STRUCTURED: Final = (fields.Raw, fields.List, fields.Nested, fields.Dict)
 
 _REFUSALS = shared()
 
@@ -33,18 +36,36 @@ class BodyParser(FlaskParser):  # type: ignore[misc]
         """The body as an object. Raises NotJson, TooLarge, or Invalid."""
         body = read_body()
         if req.mimetype == _FORM and not body.lstrip().startswith(b"{"):
-            return _form(body)
+            return _form(body, schema)
         if not body.strip() and not any(field.required for field in schema.fields.values()):
             return {}
         return json_object(body)
 
 
-def _form(body: bytes) -> dict[str, str]:
+def _form(body: bytes, schema: Schema) -> dict[str, Any]:
+    """A form's fields; what may hold an object or a list and begins as one is read as JSON."""
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=200)
     except ValueError:
         raise Invalid("The body is neither a JSON object nor a form.", code="NOT_A_FORM") from None
-    return dict(pairs)
+    told: dict[str, Any] = {}
+    for name, text in pairs:
+        if name in told:
+            raise _refusal(name, "TWICE", "stands twice in the form")
+        structured = isinstance(schema.fields.get(name), _STRUCTURED) and text.lstrip().startswith(("{", "["))
+        told[name] = _json(name, text) if structured else text
+    return told
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return jsontext.parse(text)
+    except JsonTextError as error:
+        raise _refusal(name, "INVALID", f"is not JSON: {error}") from None
+
+
+def _refusal(name: str, code: str, message: str) -> Invalid:
+    return Invalid(f"{name[:100]}: {message}.", details=[Detail(name, code, message)])
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]

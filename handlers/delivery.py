@@ -11,10 +11,9 @@ from database.quarantine import Held
 from database.receipts import Delivery
 from database.signals import Stored
 from errors import AlertbookError, DatabaseError, Invalid, PoisonRow, Unavailable
-from handlers import payloads
-from handlers.masking import mask_body, mask_bytes, mask_text
+from handlers import payloads, refusals
+from handlers.masking import mask_body, mask_raw, mask_text
 from handlers.payloads import Reading, Refused
-from handlers.payloads.credentials import mask_credentials
 from handlers.services import Services
 from settings import VERSION
 from state.event import EventWarning, SignalEvent
@@ -50,14 +49,18 @@ def deliver(here: Services, incoming: Incoming, body: dict[str, Any], *, taken: 
         reading = payloads.read(body, context)
         hashes = [outcome.body_hash for outcome in reading.outcomes if isinstance(outcome, SignalEvent)] or hashes
         if reading.style == "batch":
-            return _deliver_batch(here, incoming, reading)
-        return _deliver_one(here, incoming, reading, removed)
+            told = _deliver_batch(here, incoming, reading)
+        else:
+            told = _deliver_one(here, incoming, reading, removed)
     except (Invalid, PoisonRow) as error:
         raise quarantined(here, incoming, error, version=payloads.recognised_as(body)) from None
     except (Unavailable, DatabaseError) as error:
         for body_hash in hashes:
-            here.tally.refused(incoming.delivery, body_hash=body_hash, status=error.status, code=error.code)
+            refusals.note(here, incoming.delivery, error, body_hash=body_hash, until=incoming.until)
         raise
+    if here.trade_feed is not None:
+        here.trade_feed.tell()
+    return told
 
 
 def _deliver_one(here: Services, incoming: Incoming, reading: Reading, removed: list[EventWarning]) -> dict[str, Any]:
@@ -143,6 +146,8 @@ def quarantined(
     error.extra["quarantine_id"] = None
     if incoming.delivery.replay_of is None and incoming.raw.strip():
         error.extra["quarantine_id"] = _keep(here, incoming, error, version)
+    elif incoming.delivery.replay_of is None:
+        _note(here, incoming, error)  # there is nothing to keep of an empty body
     return error
 
 
@@ -150,7 +155,7 @@ def _keep(here: Services, incoming: Incoming, error: AlertbookError, version: st
     held = Held(
         received_at=incoming.delivery.received_at,
         peer=incoming.delivery.peer,
-        raw=mask_credentials(mask_bytes(incoming.raw, here.settings.webhook_secrets)),
+        raw=mask_raw(incoming.raw, here.settings.webhook_secrets),
         reason=error.code,
         message=error.message,
         details=error.details,
@@ -168,7 +173,7 @@ def _keep(here: Services, incoming: Incoming, error: AlertbookError, version: st
         _keep_in_spool(here, incoming, held)
         return None
     if row_id is None:
-        here.tally.refused(incoming.delivery, body_hash=incoming.body_hash, status=error.status, code="QUARANTINE_FULL")
+        _note(here, incoming, error, code="QUARANTINE_FULL")
     return row_id
 
 
@@ -177,5 +182,9 @@ def _keep_in_spool(here: Services, incoming: Incoming, held: Held) -> None:
     try:
         here.spool.put(spools.QUARANTINE, held.received_at, held.spooled(), timeout=left)
     except (DatabaseError, Unavailable) as error:
-        here.tally.refused(incoming.delivery, body_hash=incoming.body_hash, status=error.status, code=error.code)
+        _note(here, incoming, error)
         raise
+
+
+def _note(here: Services, incoming: Incoming, error: AlertbookError, code: str = "") -> None:
+    refusals.note(here, incoming.delivery, error, body_hash=incoming.body_hash, until=incoming.until, code=code)

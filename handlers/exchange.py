@@ -68,7 +68,7 @@ def read_line(line: bytes, context: payloads.Context) -> Reading:
             return Reading(str(value["payload_version"]), "legacy", None, (_event(value),))
     if len(line) > BODY_LIMIT:
         raise TooLarge(f"The body has {len(line)} bytes; at most {BODY_LIMIT} are taken.")
-    reading = payloads.read(take_credentials(alert_object(line))[1], context)
+    reading = payloads.read(take_credentials(alert_object(line), line)[1], context)
     return Reading(
         reading.version, reading.style, reading.schema_version, tuple(_lasting(one) for one in reading.outcomes)
     )

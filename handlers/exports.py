@@ -1,9 +1,8 @@
 """Everything that is stored, to take away: CSV for spreadsheets, NDJSON for programs and for another Alertbook."""
 
-import csv
-import io
+import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 from decimal import Decimal
@@ -13,31 +12,35 @@ from typing import Any, Final
 
 from flask import Response, stream_with_context
 
-from database import feed, signals
+from database import exports, signals
+from database.exports import COLUMNS, Line
+from database.pool import Pool
 from handlers.aside import aside
 from handlers.blueprint import Blueprint
 from handlers.feed import EventFilters
 from handlers.middleware.access import Role, access
 from handlers.services import services
-from handlers.trades import event_as_dict
 from state import jsontext
 from state.event import SignalEvent
 from state.position import derive
+from state.shown import event_as_dict
 from state.vocabulary import POSITION
 
 blueprint = Blueprint("exports", __name__, description="Everything that is stored, to take away.")
 
 #: Signs with which a spreadsheet would begin a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_SPECIAL: Final = re.compile(r'[",\r\n]')
 #: Lines after which other requests of this process have their turn.
 TURN: Final = 50
-COLUMNS: Final = (
-    "event_id", "trade_id", "derived_trade_ids", "event_type", "event_timestamp", "event_time_source", "received_at",
-    "signal_date", "signal_time", "session", "payload_version", "schema_version", "direction", "bias", "symbol",
-    "exchange", "timeframe", "strategy_id", "strategy_name", "entry_price", "stop_loss", "risk_distance",
-    "current_price", "exit_price", "exit_reason", "mfe", "be_mfe", "no_be_mfe", "mae", "final_mfe", "position_size",
-    "account_size", "risk_percent", "risk_amount", "targets", "position", "warnings", "event_key", "body_column",
-    "body",
+_DERIVED: Final = COLUMNS.index("derived_trade_ids")
+#: The columns that hold somebody's text.
+_TEXTS: Final = tuple(
+    COLUMNS.index(name)
+    for name in (
+        "trade_id", "event_type", "event_time_source", "session", "payload_version", "schema_version", "direction",
+        "bias", "symbol", "exchange", "timeframe", "strategy_id", "strategy_name", "exit_reason", "event_key",
+    )
 )  # fmt: skip
 
 
@@ -53,20 +56,19 @@ def exported(event: SignalEvent) -> dict[str, Any]:
     }
 
 
-def _lines(filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    pool = services().pool
-    derived: dict[str, dict[str, list[str]]] = {}
-    for page in feed.walk(pool, filters=filters):
-        for number, event in enumerate(page):
-            if number % TURN == 0:
-                time.sleep(0)
-            line = exported(event)
-            if event.event_type == POSITION:
-                if event.trade_id not in derived:
-                    events = signals.select_events_for_trade(pool, event.trade_id)
-                    derived[event.trade_id] = aside(partial(_derived, events))
-                line["derived_trade_ids"] = derived[event.trade_id].get(event.event_key, [])
-            yield line
+class _Streams:
+    """The trades that position alerts belong to, each stream folded once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._derived: dict[str, dict[str, list[str]]] = {}
+
+    def trades_of(self, line: Line[Any]) -> list[str]:
+        """The ids of the trades derived from one alert."""
+        if line.trade_id not in self._derived:
+            events = signals.select_events_for_trade(self._pool, line.trade_id)
+            self._derived[line.trade_id] = aside(partial(_derived, events))
+        return self._derived[line.trade_id].get(line.event_key, [])
 
 
 def _derived(events: Iterable[SignalEvent]) -> dict[str, list[str]]:
@@ -93,37 +95,56 @@ def cell(value: Any) -> str:
     return f"'{shown}" if isinstance(text, str) and shown.startswith(_FORMULA) else shown
 
 
-def _csv(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for number, line in enumerate(lines, 1):
-        writer.writerow(
-            [
-                cell(" ".join(line.get(name, ())) if name == "derived_trade_ids" else cell_value(line, name))
-                for name in COLUMNS
-            ]
-        )
-        if number % 200 == 0:
-            yield out.getvalue()
-            out.seek(0)
-            out.truncate()
-    yield out.getvalue()
+def _guarded(cells: list[str | None]) -> list[str | None]:
+    """The cells that the database made, its texts as `cell` would write them."""
+    for place in _TEXTS:
+        text = cells[place]
+        if text is not None and text.startswith(_FORMULA):
+            cells[place] = f"'{text}"
+    return cells
 
 
-def cell_value(line: dict[str, Any], name: str) -> Any:
-    """A line's value for a column; an empty list of warnings is nothing."""
-    return line.get(name) or None if name == "warnings" else line.get(name)
+def _older_cells(event: SignalEvent) -> list[str | None]:
+    line = exported(event)
+    return [cell(line.get(name) or None if name == "warnings" else line.get(name)) for name in COLUMNS]
 
 
-def _ndjson(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
-    pending: list[str] = []
-    for line in lines:
-        pending.append(jsontext.dump(line) + "\n")
-        if len(pending) == 200:
-            yield "".join(pending)
-            pending = []
-    yield "".join(pending)
+def _row(cells: Sequence[str | None]) -> str:
+    """A line of CSV (RFC 4180). The csv module looks at each sign of a body by itself."""
+    return ",".join([_quoted(one) if one is not None and _SPECIAL.search(one) else one or "" for one in cells]) + "\r\n"
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _csv(pool: Pool, filters: dict[str, Any]) -> Iterator[str]:
+    streams = _Streams(pool)
+    rows = [_row(COLUMNS)]
+    for page in exports.cells(pool, filters=filters, written=_older_cells):
+        for number, line in enumerate(page):
+            if number % TURN == 0:
+                time.sleep(0)
+            row = _guarded(line.written)
+            if line.event_type == POSITION:
+                row[_DERIVED] = cell(" ".join(streams.trades_of(line)))
+            rows.append(_row(row))
+        yield "".join(rows)
+        rows = []
+
+
+def _ndjson(pool: Pool, filters: dict[str, Any]) -> Iterator[str]:
+    streams = _Streams(pool)
+    for page in exports.texts(pool, filters=filters, written=lambda event: jsontext.dump(exported(event))):
+        lines = []
+        for line in page:
+            text = line.written
+            if line.event_type == POSITION:
+                text = f'{text[:-1]},"derived_trade_ids":{jsontext.dump(streams.trades_of(line))}}}'
+            lines.append(f"{text}\n")
+        yield "".join(lines)
+        time.sleep(0)
 
 
 def _streamed(pieces: Iterator[str], mimetype: str, name: str) -> Response:
@@ -149,7 +170,7 @@ def export_csv(query: dict[str, Any]) -> Response:
     Text that a spreadsheet would take for a formula (it starts with = + - @) stands behind an apostrophe; numbers are
     left alone.
     """
-    return _streamed(_csv(_lines(query)), "text/csv", "csv")
+    return _streamed(_csv(services().pool, query), "text/csv", "csv")
 
 
 @blueprint.get("/api/automated-signals/export.ndjson")
@@ -157,4 +178,4 @@ def export_csv(query: dict[str, Any]) -> Response:
 @blueprint.arguments(EventFilters, location="query")
 def export_ndjson(query: dict[str, Any]) -> Response:
     """Every event that passes the filters, one JSON object a line, in the order of the feed; /import takes them."""
-    return _streamed(_ndjson(_lines(query)), "application/x-ndjson", "ndjson")
+    return _streamed(_ndjson(services().pool, query), "application/x-ndjson", "ndjson")

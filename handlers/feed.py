@@ -16,7 +16,6 @@ from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
 from handlers.queries import Cursor, Direction, Instant, Session, cursor
 from handlers.services import services
-from handlers.trades import event_as_dict
 from state import jsontext
 from state.event import SignalEvent
 from state.vocabulary import EVENT_NAMES, POSITION, canonical_event
@@ -87,10 +86,10 @@ def follow_events(query: dict[str, Any]) -> Response:
     """
     pool, limit = services().pool, query["limit"]
     horizon = feed.advance(pool)
-    page = feed.select_feed(pool, after=query["after"], horizon=horizon, filters=query, limit=limit + 1)
+    page = feed.select_page(pool, after=query["after"], horizon=horizon, filters=query, limit=limit + 1)
     more = len(page) > limit
     reached = page[limit - 1][0] if more else max(horizon, query["after"])
-    items = [event_as_dict(event) for _, event in page[:limit]]
+    items = jsontext.written_list(text for _, text in page[:limit])
     response = answer(
         {"success": True, "items": items, "next_cursor": feed_cursor(reached), "more": more},
         headers={"Cache-Control": "no-cache"},

@@ -16,13 +16,12 @@ from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
 from handlers.queries import Instant, RowPageQuery, cursor
 from handlers.services import services
-from state.cadence import rhythm
+from state.cadence import KNOWN_DAYS, rhythm
 
 blueprint = Blueprint("intake", __name__, description="How intake is doing.")
 
 KINDS: Final = ("first", "resend", "repeat", "replay", "quarantined", "refused")
 _QUANTILES: Final = ("p50", "p95", "p99")
-_CADENCE_DAYS: Final = 14
 
 
 class HoursQuery(ma.Schema):
@@ -77,7 +76,7 @@ def show_silence() -> Response:
 def silence(now: datetime) -> dict[str, Any]:
     """Each strategy's rhythm, as `/api/v1/intake/silence` answers it."""
     items = []
-    for row in intake.select_cadence(services().pool, since=now - timedelta(days=_CADENCE_DAYS)):
+    for row in intake.select_cadence(services().pool, since=now - timedelta(days=KNOWN_DAYS)):
         beat = rhythm(row.times, now)
         warning = "close to TradingView's stop: more than 15 triggers in 3 minutes" if beat.near_stop else None
         facts = {name: getattr(beat, name) for name in beat.__dataclass_fields__}
@@ -90,9 +89,9 @@ def numbers(hours: int) -> dict[str, Any]:
     here, now = services(), datetime.now(UTC)
     found = intake.select_numbers(here.pool, since=now - timedelta(hours=hours))
     by_hour: dict[datetime, dict[str, int]] = {}
-    for row in found["hours"]:
-        counts = by_hour.setdefault(row.hour, dict.fromkeys(KINDS, 0))
-        counts[row.kind] = counts.get(row.kind, 0) + row.deliveries
+    for hour, kind, deliveries in found["hours"]:
+        counts = by_hour.setdefault(hour, dict.fromkeys(KINDS, 0))
+        counts[kind] = counts.get(kind, 0) + deliveries
     totals: dict[str, int] = dict.fromkeys(KINDS, 0)
     for counts in by_hour.values():
         for kind, count in counts.items():

@@ -20,7 +20,7 @@ from handlers.services import services
 from settings import VERSION
 from state import jsontext
 from state.snapshot import EXTREME_NUMBERS, HI, SIDES, TradeRef, as_sent, stamp, zulu
-from state.snapshot_reading import MAX_NAME, read_day
+from state.snapshot_values import MAX_NAME, read_day
 
 blueprint = Blueprint("metrics", __name__, description="Daily snapshots: KPIs, series, extremes, portfolio.")
 

@@ -25,7 +25,9 @@ class NoticesQuery(IdPageQuery):
 @access(Role.READ)
 @blueprint.arguments(NoticesQuery, location="query")
 def list_notices(query: dict[str, Any]) -> Response:
-    """Notices, newest first. A delivery's `status` is pending, delivered or given_up.
+    """Notices, newest first. A delivery's `status` is pending, sending, delivered, unknown or given_up.
+
+    unknown: a chat was handed the message and did not answer, so it may have it; a chat is never sent it twice.
 
     `deliveries` is empty until the next round of the delivery, and where NOTIFY_WEBHOOK_URLS names nobody. `target`
     names a receiver without its address.

@@ -17,9 +17,11 @@ _ERRORS: Final = {
     "408": ("REQUEST_TIMEOUT", "The body did not arrive in time."),
     "409": ("CONFLICT", "This was done already, with other values."),
     "413": ("BODY_TOO_LARGE", "The body has 70000 bytes; at most 65536 are taken."),
+    "414": ("MALFORMED_REQUEST", "This is not a request that can be understood: URI Too Long."),
     "415": ("UNSUPPORTED_MEDIA_TYPE", "An alert's body must not be compressed."),
     "422": ("INVALID", "limit: Must be greater than or equal to 1 and less than or equal to 1000."),
     "429": ("TOO_MANY_REQUESTS", "Too many wrong keys from this address; wait a minute."),
+    "431": ("MALFORMED_REQUEST", "This is not a request that can be understood: Request Header Fields Too Large."),
     "503": ("DATABASE_UNAVAILABLE", "the database cannot be reached"),
 }
 
@@ -42,12 +44,13 @@ def add_examples(doc: dict[str, Any], endpoint: str, method: str) -> None:
     if found is None:
         return
     answer = doc["responses"].setdefault(found["status"], {"description": "Done."})
-    answer["content"] = {found["type"]: {"example": found["response"]}}
+    answer.setdefault("content", {}).setdefault(found["type"], {})["example"] = found["response"]
     if "request" in found:
-        given = found["request"]
-        kind = "text/plain" if isinstance(given, str) else "application/json"
-        body = doc.setdefault("requestBody", {"content": {}})
-        body["content"].setdefault(kind, {})["example"] = given
+        given, content = found["request"], doc.setdefault("requestBody", {"content": {}})["content"]
+        kind = "application/json"
+        if isinstance(given, str):  # under the type that the operation describes, if it describes one
+            kind = next((told for told in content if told != kind), "text/plain")
+        content.setdefault(kind, {}).setdefault("example", given)
 
 
 def _error(status: str, code: str, sentence: str) -> dict[str, Any]:

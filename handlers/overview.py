@@ -7,16 +7,18 @@ from typing import Any, Final
 import marshmallow as ma
 from flask import Response
 
-from database import signals, summaries
+from database import summaries
 from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
-from handlers.money import with_money
+from handlers.money import as_listed
 from handlers.queries import Cursor, Direction, Instant, PageQuery, Session, Statuses, TradeFilters, cursor
 from handlers.services import services
-from handlers.trades import stats_of
+from handlers.trades import page_cursor
+from state import jsontext
 from state.newyork import trading_date
-from state.statistics import mean_of
+from state.statistics import mean_of, measured
+from state.tally import group
 
 blueprint = Blueprint("overview", __name__, description="Trades at a glance.")
 
@@ -29,22 +31,23 @@ NO_STORE: Final = {"Cache-Control": "no-store"}
 @blueprint.arguments(TradeFilters, location="query")
 def show_dashboard_data(query: dict[str, Any]) -> Response:
     """The newest 100 active and 100 completed trades, the statistics, and trades by hour (New York) and session."""
-    hours = summaries.select_overview(services().pool, "select_hours", filters=query)
-    sessions = summaries.select_overview(services().pool, "select_sessions", filters=query)
+    pages = [_page(query, ["ACTIVE", "BE_PROTECTED"]), _page(query, ["COMPLETED"])]
+    found = summaries.select_overview(services().pool, filters=query, pages=pages, limit=LISTED)
+    active, completed = found.pages
     return answer(
         {
             "success": True,
-            "active_trades": _newest(query, ["ACTIVE", "BE_PROTECTED"]),
-            "completed_trades": _newest(query, ["COMPLETED"]),
-            "stats": stats_of(query),
-            "hourly_distribution": {str(row.hour): row.trades for row in hours},
+            "active_trades": jsontext.written_list(as_listed(trade) for trade in active),
+            "completed_trades": jsontext.written_list(as_listed(trade) for trade in completed),
+            "stats": measured(found.sample),
+            "hourly_distribution": {str(hour): tally["trades"] for hour, tally in group(found.tallies, "hour").items()},
             "session_breakdown": {
-                row.session or "UNKNOWN": {
-                    "count": row.trades,
-                    "avg_mfe": mean_of(row.mfe_sum, row.mfe_n),
-                    "avg_r": mean_of(row.r_sum, row.r_n),
+                session or "UNKNOWN": {
+                    "count": tally["trades"],
+                    "avg_mfe": mean_of(tally["mfe_sum"], tally["mfe_n"]),
+                    "avg_r": mean_of(tally["r_sum"], tally["r_n"]),
                 }
-                for row in sessions
+                for session, tally in group(found.tallies, "session").items()
             },
             "timestamp": datetime.now(UTC),
         },
@@ -52,10 +55,10 @@ def show_dashboard_data(query: dict[str, Any]) -> Response:
     )
 
 
-def _newest(filters: dict[str, Any], statuses: list[str]) -> list[dict[str, Any]]:
+def _page(filters: dict[str, Any], statuses: list[str]) -> dict[str, Any]:
+    """The filters of a list of those among the statuses that are asked for."""
     wanted = statuses if filters["status"] is None else [one for one in statuses if one in filters["status"]]
-    page = summaries.select_trades(services().pool, filters={**filters, "status": wanted}, before=None, limit=LISTED)
-    return [with_money(trade) for _, _, trade in page]
+    return {**filters, "status": wanted}
 
 
 class HubQuery(ma.Schema):
@@ -75,9 +78,8 @@ class HubQuery(ma.Schema):
 @blueprint.arguments(HubQuery, location="query")
 def show_hub_data(query: dict[str, Any]) -> Response:
     """A calendar of New York days, and the trades themselves, newest first (`limit`, `cursor`)."""
-    days = summaries.select_overview(services().pool, "select_days", filters=query)
     limit = query["limit"]
-    page = summaries.select_trades(services().pool, filters=query, before=query["cursor"], limit=limit + 1)
+    days, page = summaries.select_calendar(services().pool, filters=query, before=query["cursor"], limit=limit + 1)
     return answer(
         {
             "success": True,
@@ -92,8 +94,10 @@ def show_hub_data(query: dict[str, Any]) -> Response:
                 }
                 for row in days
             ],
-            "trades": [{"date": trading_date(at), **with_money(trade)} for at, _, trade in page[:limit]],
-            "next_cursor": cursor(*page[limit - 1][:2]) if len(page) > limit else None,
+            "trades": jsontext.written_list(
+                as_listed(trade, date=trading_date(trade.trade_time)) for trade in page[:limit]
+            ),
+            "next_cursor": page_cursor(page, limit),
         }
     )
 
@@ -109,20 +113,21 @@ class IntegrityQuery(ma.Schema):
 @blueprint.arguments(IntegrityQuery, location="query")
 def show_integrity_report(query: dict[str, Any]) -> Response:
     """What is wrong with the evidence of the newest `limit` trades; ghosts are counted among all. Samples are of 10."""
-    rows, ghosts, trades = summaries.select_integrity(services().pool, limit=query["limit"])
+    found = summaries.select_integrity(services().pool, limit=query["limit"])
+    rows = found.newest
     without_mfe = (row.trade_id for row in rows if row.no_entry and "MFE_BEFORE_ENTRY" in row.anomalies)
     return answer(
         {
             "success": True,
-            "total_events": signals.count_events(services().pool),
-            "total_trades": trades,
+            "total_events": found.events,
+            "total_trades": found.trades,
             "limit": query["limit"],
             "issues": {
                 "multiple_entry_trades": _issue(_with(rows, "DUPLICATE_ENTRY")),
                 "exit_without_entry_trades": _issue(_with(rows, "EXIT_WITHOUT_ENTRY")),
                 "mfe_without_entry_trades": _issue(without_mfe),
                 "exit_before_entry_trades": _issue(_with(rows, "EXIT_BEFORE_ENTRY")),
-                "ghost_trades": _issue(ghosts),
+                "ghost_trades": _issue(found.ghosts),
             },
         }
     )

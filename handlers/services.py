@@ -10,10 +10,13 @@ from flask import Flask, current_app
 from database.caretaker import Caretaker
 from database.counts import Counter
 from database.durable import Breaker, DurableStore
+from database.folding import Folder
 from database.pool import Pool
 from database.receipts import Tally
+from database.replica import PoolWithReplica
 from database.spool import Spool
 from database.writer import SignalWriter
+from handlers.trade_feed import TradeFeed
 from settings import Settings
 from state.failures import Blocked
 
@@ -39,7 +42,9 @@ class Services:
     spool: Spool
     tally: Tally
     caretaker: Caretaker
+    folder: Folder
     counter: Counter
+    trade_feed: TradeFeed | None
     jobs: tuple[JobFacts, ...] = ()
     blocked: Blocked = field(default_factory=Blocked)
     started: float = field(default_factory=time.monotonic)
@@ -47,6 +52,7 @@ class Services:
     def close(self) -> None:
         """Write what is pending, report what was counted, and close the connections."""
         self.store.close()
+        self.folder.stop()
         self.caretaker.stop()
         self.pool.close()
         self.risk_pool.close()
@@ -54,7 +60,7 @@ class Services:
 
 def make(settings: Settings, database_url: str, jobs: tuple[JobFacts, ...] = ()) -> Services:
     """One process's services; nothing is connected and nothing runs yet."""
-    pool = Pool(database_url, settings.db_pool_size)
+    pool = _pool(settings, database_url)
     max_age = timedelta(hours=settings.spool_max_age_hours)
     spool, breaker, tally = Spool(settings.spool_dir, max_mb=settings.spool_max_mb, max_age=max_age), Breaker(), Tally()
     return Services(
@@ -65,9 +71,19 @@ def make(settings: Settings, database_url: str, jobs: tuple[JobFacts, ...] = ())
         spool=spool,
         tally=tally,
         caretaker=Caretaker(pool, spool, breaker, tally),
+        folder=Folder(pool),
         counter=Counter(pool),
+        trade_feed=TradeFeed(pool) if settings.kpi_from_trades else None,
         jobs=jobs,
     )
+
+
+def _pool(settings: Settings, database_url: str) -> Pool:
+    size, replica_url = settings.db_pool_size, settings.database_read_url
+    if replica_url is None:
+        return Pool(database_url, size)
+    max_lag = settings.database_read_max_lag_seconds
+    return PoolWithReplica(database_url, size, replica_url=replica_url, max_lag=max_lag)
 
 
 def install(app: Flask, made: Services) -> None:

@@ -2,19 +2,22 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, request
 
 from database.receipts import Delivery
-from errors import AlertbookError, Forbidden, Invalid, NotJson, Unauthenticated, UnsupportedMedia
+from errors import AlertbookError, Forbidden, Invalid, NotJson, Unauthenticated, Unavailable, UnsupportedMedia
+from handlers import refusals
 from handlers.blueprint import Blueprint
 from handlers.delivery import Incoming, deliver, quarantined
-from handlers.middleware import failures
 from handlers.middleware.access import Role, access, matches
 from handlers.middleware.answers import answer
-from handlers.middleware.bodies import alert_object, read_body
-from handlers.middleware.peer import allowed, peer_address
+from handlers.middleware.arrival import arrival_of
+from handlers.middleware.bodies import alert_object, body_of
+from handlers.middleware.failures import refuse_from
+from handlers.middleware.local import require_local
+from handlers.middleware.peer import allowed, peer_of
 from handlers.payloads.credentials import take_credentials
 from handlers.services import Services, services
 
@@ -22,6 +25,10 @@ blueprint = Blueprint("signals", __name__, description="Alerts coming in.")
 
 #: Seconds from the first byte read to the answer: TradingView gives up after three and does not come back then.
 DEADLINE: Final = 2.0
+#: Seconds in the queue after which there is too little time left. A sender that is told so comes again; one that
+#: has given up does not, and its alert is stored whoever may hear of it.
+PATIENCE: Final = 1.4
+SENDER_GIVES_UP: Final = 2.5
 #: Seconds in which a body must have arrived whole.
 BODY_SECONDS: Final = 1.5
 
@@ -39,38 +46,49 @@ def receive(secret: str | None = None) -> Response:
     own for ever, without one within 30 s; the repeat answers `"duplicate": true` and the first event's id. 200 means
     that the alert is durable, in the database or, while that is away, in the spool (`"durable"`).
     """
-    here, until = services(), time.monotonic() + DEADLINE
-    delivery = Delivery(datetime.now(UTC), peer_address())
+    return answer(take(services(), request.environ, secret))
+
+
+def take(here: Services, environ: dict[str, Any], secret: str | None) -> dict[str, Any]:
+    """What the answer to an alert says, once it is durable. Raises what it is refused with."""
+    waited, hung_up = arrival_of(environ)
+    too_late = hung_up or waited >= SENDER_GIVES_UP  # nobody hears the answer and nobody will send it again
+    until = time.monotonic() + DEADLINE - (0 if too_late else waited)
+    delivery = Delivery(datetime.now(UTC), peer_of(environ, here.settings.trusted_proxy_hops))
     known = here.settings.webhook_secrets
     authentic = not known or matches(secret, known)
     try:
-        incoming = Incoming(_read(here, delivery), delivery, until)
+        if not known:
+            require_local("WEBHOOK_SECRET", environ)
+        incoming = Incoming(_read(here, environ, delivery), delivery, until)
+        if waited > PATIENCE and not too_late:
+            raise Unavailable("More alerts came at once than can be stored in time: send this one again.")
     except AlertbookError as error:
-        _note_refusal(here, delivery, error, authentic=authentic)
+        _note_refusal(here, delivery, error, until, authentic=authentic)
         raise
     try:
-        offered, body = take_credentials(alert_object(incoming.raw))
+        offered, body = take_credentials(alert_object(incoming.raw), incoming.raw)
     except (NotJson, Invalid) as error:
         if not authentic:
-            failures.refuse(_no_secret())
+            refuse_from(here, delivery.peer, _no_secret())
         raise quarantined(here, incoming, error) from None
     if not authentic and not any(matches(one, known) for one in offered):
-        failures.refuse(_no_secret())
-    return answer(deliver(here, incoming, body, taken=" ".join(offered)))
+        refuse_from(here, delivery.peer, _no_secret())
+    return deliver(here, incoming, body, taken=" ".join(offered))
 
 
-def _read(here: Services, delivery: Delivery) -> bytes:
-    if not allowed(delivery.peer):
+def _read(here: Services, environ: dict[str, Any], delivery: Delivery) -> bytes:
+    if not allowed(delivery.peer, here.settings.webhook_allowed_ips):
         raise Forbidden("Alerts are not taken from this address.", code="ADDRESS_NOT_ALLOWED")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMedia("An alert's body must not be compressed.")
-    return read_body(here.settings.webhook_body_limit, seconds=BODY_SECONDS)
+    return body_of(environ, here.settings.webhook_body_limit, seconds=BODY_SECONDS)
 
 
-def _note_refusal(here: Services, delivery: Delivery, error: AlertbookError, *, authentic: bool) -> None:
+def _note_refusal(here: Services, delivery: Delivery, error: AlertbookError, until: float, *, authentic: bool) -> None:
     """An authentic delivery leaves a row; of others only their number is kept."""
     if authentic and not isinstance(error, Forbidden):
-        here.tally.refused(delivery, body_hash="", status=error.status, code=error.code)
+        refusals.note(here, delivery, error, body_hash="", until=until)
     else:
         here.tally.count(error.code.lower(), delivery.received_at)
 

@@ -19,7 +19,8 @@ from handlers.middleware.bodies import json_object, read_body, unpacked
 from handlers.middleware.request_id import current_id
 from handlers.services import services
 from state.snapshot import Snapshot, Verdict, stamp
-from state.snapshot_reading import localiser, normalise
+from state.snapshot_reading import normalise
+from state.snapshot_values import localiser
 
 blueprint = Blueprint("snapshots", __name__, description="Daily snapshots coming in.")
 

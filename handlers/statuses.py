@@ -14,12 +14,14 @@ _MEANINGS: Final = {
     408: "The body did not arrive in time.",
     409: "The state of things does not allow it.",
     413: "The body is too large.",
+    414: "The address is too long.",
     415: "The body is compressed.",
     422: "Understood, but invalid: `details` names each field.",
     429: "Too many wrong keys from this address, or too many requests: `Retry-After` says when to come again.",
+    431: "The headers are too large.",
     503: "Nothing could be stored or read now: `Retry-After` says when to come again.",
 }
-_ALWAYS: Final = (404, 405, 422, 503)
+_ALWAYS: Final = (404, 405, 414, 422, 431, 503)
 _GUARDED: Final = (401, 403, 409, 429)
 _WITH_BODY: Final = (400, 408, 413, 415)
 

@@ -16,6 +16,7 @@ from handlers.middleware.access import Execution, Role, access
 from handlers.middleware.answers import answer
 from handlers.middleware.bodies import read_body, unpacked
 from handlers.services import services
+from handlers.telemetry_kinds import DESCRIPTION
 from state import jsontext
 from state.telemetry.records import RecordError, Row, read_record
 
@@ -31,6 +32,7 @@ _LINES_AT_ONCE: Final = 200
 
 @blueprint.post("/api/v1/telemetry/ingest")
 @access(Role.WRITE, Execution.OBSERVE_ONLY)
+@blueprint.doc(**DESCRIPTION)
 def ingest() -> Response:
     """Take one batch of records: NDJSON, plain or gzip, up to 5,000 lines and 16 MiB unpacked.
 

@@ -91,7 +91,8 @@ def show_equity(query: dict[str, Any], profile_id: str) -> Response:
     """The newest equity point (`as_of` its time, however old), and the window's drawdowns and curve.
 
     Drawdowns are positive; `max_drawdown` (currency) and `max_drawdown_pct` are the largest falls from a running peak
-    of the window. The series has up to 500 stretches with their last equity, low, high and deepest drawdown.
+    of the window. The series has the window's points or, when they are more than 500, as many equally long stretches of
+    time with their last point, low, high and deepest drawdown.
     """
     return answer(equity_report(_profile(profile_id), query["days"]))
 

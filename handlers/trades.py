@@ -7,20 +7,22 @@ from typing import Any
 import marshmallow as ma
 from flask import Response
 
-from database import signals, summaries
+from database import position_streams, renderings, signals, summaries
+from database.summaries import Listed
 from errors import NotFound
 from handlers.aside import aside
 from handlers.blueprint import Blueprint
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
-from handlers.money import with_money
+from handlers.money import as_listed, with_money
 from handlers.queries import AsOfQuery, TradeFilters, TradesQuery, cursor
 from handlers.services import services
+from state import jsontext
 from state import trade as trades
 from state.event import SignalEvent
-from state.newyork import trading_date, wall_time
-from state.position import stream_of, trades_of
-from state.statistics import summarise
+from state.position import STREAM_PREFIX, stream_of, trades_of
+from state.shown import event_as_dict
+from state.statistics import measured
 
 blueprint = Blueprint("trades", __name__, description="Trades rebuilt from their events.")
 
@@ -34,6 +36,10 @@ def show_trade(query: dict[str, Any], trade_id: str) -> Response:
     `as_of` shows the trade as it was at a time (by the events' own times), `known_at` as it was known at a time (by
     receipt); a date stands for the end of that New York day. A stream's id shows its newest trade.
     """
+    if query["as_of"] is None and query["known_at"] is None:
+        shown = renderings.select_trade(services().pool, trade_id)
+        if shown is not None:
+            return Response(shown, mimetype="application/json")
     trade = find_trade(trade_id, as_of=query["as_of"], known_at=query["known_at"])
     return answer(
         {"success": True, "trade": with_money(trade.as_dict()), "events": [event_as_dict(e) for e in trade.events]}
@@ -42,12 +48,17 @@ def show_trade(query: dict[str, Any], trade_id: str) -> Response:
 
 def find_trade(trade_id: str, *, as_of: datetime | None, known_at: datetime | None) -> trades.Trade:
     """The trade of this id, or a stream's newest one, as it was or was known then. Raises NotFound."""
-    events: Sequence[SignalEvent] = signals.select_events_of(services().pool, trade_id)
+    events: Sequence[SignalEvent]
+    start = None
+    if as_of is None and known_at is None and trade_id.startswith(STREAM_PREFIX):
+        events, start = position_streams.select_events_of(services().pool, trade_id)
+    else:
+        events = signals.select_events_of(services().pool, trade_id)
     if as_of is not None:
         events = trades.as_of(events, as_of)
     if known_at is not None:
         events = trades.known_at(events, known_at)
-    found, _ = aside(lambda: trades_of(events))
+    found, _ = aside(lambda: trades_of(events, start))
     trade = next((one for one in found if one.trade_id == trade_id), found[-1] if found else None)
     if trade is None or (trade.trade_id != trade_id and stream_of(trade_id) is not None):
         raise NotFound("trade_not_found", code="TRADE_NOT_FOUND")
@@ -61,8 +72,18 @@ def list_trades(query: dict[str, Any]) -> Response:
     """Trades, newest first, by status, direction, session, symbol, strategy and time."""
     limit = query["limit"]
     page = summaries.select_trades(services().pool, filters=query, before=query["cursor"], limit=limit + 1)
-    more = cursor(*page[limit - 1][:2]) if len(page) > limit else None
-    return answer({"success": True, "items": [with_money(trade) for _, _, trade in page[:limit]], "next_cursor": more})
+    return answer(
+        {
+            "success": True,
+            "items": jsontext.written_list(as_listed(trade) for trade in page[:limit]),
+            "next_cursor": page_cursor(page, limit),
+        }
+    )
+
+
+def page_cursor(page: Sequence[Listed], limit: int) -> str | None:
+    """Where a list of trades goes on after `limit` of them, None when it does not."""
+    return cursor(page[limit - 1].trade_time, page[limit - 1].trade_id) if len(page) > limit else None
 
 
 class RecentQuery(ma.Schema):
@@ -101,45 +122,4 @@ def show_live_stats(query: dict[str, Any]) -> Response:
 
 def stats_of(filters: dict[str, Any]) -> dict[str, Any]:
     """The statistics of the trades that pass."""
-    outcomes, events = summaries.select_outcomes(services().pool, filters=filters)
-    return summarise(outcomes, total_signals=events)
-
-
-def event_as_dict(event: SignalEvent) -> dict[str, Any]:
-    """An event as the API shows it: what is known, New York date and time, and the body as it was sent."""
-    return {
-        "event_id": event.id,
-        "trade_id": event.trade_id,
-        "event_type": event.event_type,
-        "event_timestamp": event.event_timestamp,
-        "event_time_source": event.event_time_source,
-        "received_at": event.received_at,
-        "signal_date": trading_date(event.event_timestamp),
-        "signal_time": wall_time(event.event_timestamp),
-        "session": event.session,
-        "payload_version": event.payload_version,
-        "schema_version": event.schema_version,
-        "direction": event.direction,
-        "bias": event.bias,
-        "symbol": event.symbol,
-        "exchange": event.exchange,
-        "timeframe": event.timeframe,
-        "strategy_id": event.strategy_id,
-        "strategy_name": event.strategy_name,
-        "entry_price": event.entry_price,
-        "stop_loss": event.stop_loss,
-        "risk_distance": event.risk_distance,
-        "current_price": event.current_price,
-        "exit_price": event.exit_price,
-        "exit_reason": event.exit_reason,
-        "mfe": event.mfe,
-        "be_mfe": event.be_mfe,
-        "no_be_mfe": event.no_be_mfe,
-        "mae": event.mae,
-        "final_mfe": event.final_mfe,
-        "position_size": event.position_size,
-        "targets": event.targets,
-        **({} if event.position is None else {"position": event.position}),
-        "warnings": [warning.as_dict() for warning in event.warnings],
-        "body": event.telemetry if event.telemetry is not None else event.legacy_payload,
-    }
+    return measured(summaries.select_overview(services().pool, filters=filters).sample)

@@ -1,5 +1,6 @@
 """The builder's desk over HTTP, also without /api for its older client."""
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from database import builder as store
 from database.governance.audit import Who, insert_audit
 from errors import AlertbookError, Conflict, Detail, Invalid, NotJson, TooLarge
 from handlers.blueprint import Blueprint
-from handlers.builder import files
+from handlers.builder import desk, files, journal
 from handlers.fields import Text, Yes
 from handlers.middleware.access import Execution, Role, access, key_id
 from handlers.middleware.answers import answer
@@ -126,6 +127,7 @@ def draft(query: dict[str, Any]) -> Response:
     """
     here = services()
     wanted = [_checked(item, here.settings.builder_allowed) for item in _items(read_body(DRAFT_LIMIT))]
+    desk.settle(here)
     if len({file.path for file in wanted}) != len(wanted):
         raise BadDraft("The draft names the same path twice.", code="PATH_TWICE")
     with store.held_task(here.pool, query["task_id"]) as task:
@@ -204,13 +206,16 @@ class ApplyIn(ma.Schema):
 def apply(body: dict[str, Any]) -> Response:
     """Write a task's draft below BUILDER_ROOT (approve true), or only show it as a patch (approve false).
 
-    All files or none. 409 without BUILDER_ROOT, for an empty draft, one that was applied already, a file that changed
-    since the draft, a file to be added that exists, and the server's own code while go-live is on. Idempotency:
-    a draft is applied once; the second time is 409.
+    All files or none, a crash on the way included. 409 without BUILDER_ROOT, for an empty draft, one that was applied
+    already, a file that changed since the draft, a file to be added that exists, and the server's own code while
+    go-live is on. Idempotency: a draft is applied once; the second time is 409.
     """
     here = services()
     root, allowed = here.settings.builder_root, here.settings.builder_allowed
+    desk.settle(here)
     with store.held_task(here.pool, body["task_id"]) as task:
+        if body["approve"]:
+            desk.take(root, task)
         if not task.files:
             raise Conflict("This task has no draft to apply.", code="NOTHING_TO_APPLY")
         if task.status == "applied":
@@ -230,6 +235,7 @@ def apply(body: dict[str, Any]) -> Response:
             f"task {task.id}",
             after={"files": [file.path for file in task.files]},
         )
+    desk.settle_later(here)
     return answer({**shown, "task_id": task.id, "status": "applied", "diff_summary": _applied(task.files)})
 
 
@@ -248,7 +254,7 @@ def _check_fresh(changes: Sequence[FileChange], before: Sequence[str | None]) ->
 
 
 def _write(root: Path | None, task: store.Task, allowed: Sequence[str]) -> None:
-    """Write the draft and note it. The note commits after the files stand, so a failed commit is a draft again."""
+    """Write the draft and note it. The note commits after the files stand; without it they are put back."""
     if root is None:
         raise Conflict("BUILDER_ROOT is unset, so nothing may be written here.", code="NO_BUILDER_ROOT")
     places = [(parts_of(file.path, allowed) or (), file.content) for file in task.files]
@@ -257,8 +263,10 @@ def _write(root: Path | None, task: store.Task, allowed: Sequence[str]) -> None:
         raise Conflict(
             f"Go-live is on, so the server's own code stays as it is: {', '.join(own)}.", code="GO_LIVE_IS_ON"
         )
-    task.save("applied", _applied(task.files), task.files, {"paths": [file.path for file in task.files]})
+    apply_id = secrets.token_hex(16)
+    noted = {"paths": [file.path for file in task.files], "apply_id": apply_id}
+    task.save("applied", _applied(task.files), task.files, noted)
     try:
-        files.write_all(root, places)
+        journal.write_all(root, apply_id, places)
     except files.LeadsAway:
         raise BadDraft("path not allowed: a link stands on the way", code="PATH_NOT_ALLOWED") from None

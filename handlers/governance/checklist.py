@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from database import health
+from database import health, jobs
 from database.governance import audit, go_live, regression, risk
 from errors import AlertbookError
 from handlers.governance.intake import INTAKE_CHECKS
@@ -18,8 +18,8 @@ from state.governance.go_live import Check, caps_set, failing
 KEY_AGE: Final = timedelta(days=90)
 #: A backup older than this is worth a look.
 BACKUP_AGE: Final = timedelta(days=1)
-#: Whatever makes backups touches this file in the data folder when one has succeeded.
-BACKUP_MARK: Final = "last_backup"
+#: The job whose runs are the backups.
+BACKUP_JOB: Final = "backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,10 @@ def _keys_are_young(services: Services) -> Check:
 
 
 def _backup_is_recent(services: Services) -> Check:
-    mark = services.settings.data_dir / BACKUP_MARK
-    if not mark.exists():
-        return Check(False, f"no backup is known: touch {BACKUP_MARK} in the data folder after each")
-    made = datetime.fromtimestamp(mark.stat().st_mtime, UTC)
-    return Check(datetime.now(UTC) - made < BACKUP_AGE, {"last_backup": made})
+    last = jobs.last_done(services.pool, BACKUP_JOB)
+    if last is None:
+        return Check(False, "no backup is known: python deploy.py backup makes one, or notes one made elsewhere")
+    return Check(datetime.now(UTC) - last.finished_at < BACKUP_AGE, {"last_backup": last.finished_at, **last.result})
 
 
 REQUIRED: Final[dict[str, Callable[[Services], Check]]] = {

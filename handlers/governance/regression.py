@@ -109,8 +109,8 @@ def list_states() -> Response:
 def record_kpi(given: dict[str, Any]) -> Response:
     """Record an outcome; its wire, if enabled, is looked at.
 
-    With an `Idempotency-Key` header (or `event_key`) the same event counts once and answers the same id; without
-    one each call is an event.
+    With an `Idempotency-Key` header (or `event_key`) the same event counts once and answers the same id; another
+    outcome under the same key is a conflict. Without one each call is an event.
     """
     key = idempotency_key()
     if key is not None and given["event_key"] is None:

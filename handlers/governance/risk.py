@@ -6,6 +6,7 @@ from flask import Response
 
 from database.governance import risk, settlements
 from database.governance.risk import Request, Rules
+from database.governance.settlements import Fill
 from errors import Detail, Invalid
 from handlers.blueprint import Blueprint
 from handlers.fields import Exact, Text, Yes
@@ -24,7 +25,7 @@ _DAY = 24 * 3600
 class PolicyChange(Acting):
     """The caps of an engine; what is left out stays."""
 
-    engine = Name(50, required=True)
+    engine = Name(100, required=True)
     enabled = Yes()
     max_daily_loss = Exact(low=0)
     max_daily_exposure = Exact(low=0)
@@ -35,7 +36,7 @@ class PolicyChange(Acting):
 class Reserve(Acting):
     """A request for risk budget."""
 
-    engine = Name(50, required=True)
+    engine = Name(100, required=True)
     amount = Exact(above=0, required=True)
     reservation_id = Text(1, 100, load_default=None, allow_none=True)
     ttl_seconds = Whole(1, 31 * _DAY, load_default=None, allow_none=True)
@@ -48,7 +49,7 @@ class Settle(Acting):
     """What became of a reservation, named by its id, or by engine and amount as older clients do."""
 
     reservation_id = Text(1, 100, load_default=None, allow_none=True)
-    engine = Name(50, load_default=None, allow_none=True)
+    engine = Name(100, load_default=None, allow_none=True)
     reserved_amount = Exact(above=0, load_default=None, allow_none=True)
     realized_loss = Exact(load_default=0)
     filled_amount = Exact(low=0, load_default=None, allow_none=True)
@@ -121,21 +122,18 @@ def settle(given: dict[str, Any]) -> Response:
 
     Once: the same again answers the same, different numbers are a conflict. A fill that is late or larger than
     reserved is recorded, flagged as a breach, and disables the engine. By engine and amount the oldest open
-    reservation of that amount is settled.
+    reservation of that amount is settled. An unknown `reservation_id` is 404, unless `engine` and an amount come with
+    it: then the fill is recorded against nothing, which is a breach.
     """
     who = take_who(given)
     here, zone = services(), services().settings.risk_day_zone
-    filled, loss = given["filled_amount"], given["realized_loss"]
+    fill = Fill(given["engine"], given["reserved_amount"], given["filled_amount"], given["realized_loss"])
     if given["reservation_id"] is not None:
-        return answer(settlements.settle(here.risk_pool, who, given["reservation_id"], filled=filled, loss=loss))
-    if given["engine"] is None or given["reserved_amount"] is None:
+        return answer(settlements.settle(here.risk_pool, who, given["reservation_id"], fill, zone=zone))
+    if fill.engine is None or fill.reserved is None:
         detail = Detail("reservation_id", "REQUIRED", "needed, unless engine and reserved_amount are given")
         raise Invalid("Name the reservation_id, or engine and reserved_amount.", details=[detail])
-    return answer(
-        settlements.settle_amount(
-            here.risk_pool, who, given["engine"], given["reserved_amount"], filled=filled, loss=loss, zone=zone
-        )
-    )
+    return answer(settlements.settle_amount(here.risk_pool, who, fill.engine, fill.reserved, fill, zone=zone))
 
 
 @blueprint.post("/release")

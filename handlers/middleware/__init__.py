@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from handlers.middleware import access, answers, bodies, cors, gate, headers, metrics, request_id, trade_feed
+from handlers.middleware import access, answers, bodies, cors, gate, headers, metrics, replica, request_id
 
 
 def install(app: Flask) -> None:
@@ -15,4 +15,4 @@ def install(app: Flask) -> None:
     cors.install(app)
     gate.install(app)
     access.install(app)
-    trade_feed.install(app)
+    replica.install(app)

@@ -90,9 +90,13 @@ def matches(given: str | None, keys: Iterable[str]) -> bool:
     return right
 
 
-def require(role: Role) -> None:
-    """Within a view: what the request asks for needs this role too. Raises Unauthenticated or Forbidden."""
-    _check(role, services().settings)
+def require_key(role: Role) -> None:
+    """Within a view that acts when it is read: what the request asks for needs this role's key, in its header.
+
+    A person's session is not enough: a browser sends that by itself with whatever it is led to read.
+    Raises Unauthenticated or Forbidden.
+    """
+    _check(role, services().settings, people=False)
 
 
 def install(app: Flask) -> None:
@@ -108,11 +112,11 @@ def install(app: Flask) -> None:
         settings = services().settings
         setting, keys = _KEYS.get(needed.role, ("", lambda _: True))
         if not keys(settings):
-            require_local(setting)
+            require_local(setting, request.environ)
         _check(needed.role, settings)
 
 
-def _check(role: Role, settings: Settings) -> None:
+def _check(role: Role, settings: Settings, *, people: bool = True) -> None:
     if role in (Role.PUBLIC, Role.WEBHOOK):
         return
     if role is Role.INTERNAL:
@@ -120,7 +124,7 @@ def _check(role: Role, settings: Settings) -> None:
             failures.refuse(Unauthenticated("Invalid X-Internal-Token."))
         return
     given = _given_key()
-    if given is None and "X-Admin-Key" not in request.headers and _check_person(role, settings):
+    if people and given is None and "X-Admin-Key" not in request.headers and _check_person(role, settings):
         return
     if settings.admin_keys and matches(request.headers.get("X-Admin-Key"), settings.admin_keys):
         return

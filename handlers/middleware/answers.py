@@ -45,9 +45,7 @@ class ExactJson(JSONProvider):
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer of plain values, Decimal and times."""
-    response = Response(jsontext.dump(value), status, mimetype="application/json")
-    response.headers.update(headers or {})
-    return response
+    return Response(jsontext.dump(value), status, headers, content_type="application/json")
 
 
 def refusal(
@@ -75,7 +73,9 @@ def install(app: Flask) -> None:
 
 def _known(error: AlertbookError) -> Response:
     if error.status >= 500:
-        log.error("request_failed", code=error.code, request_id=current_id(), exc_info=error)
+        # where an Unavailable comes from is known, and writing it out would cost more than the answer when many come
+        where = None if type(error) is Unavailable else error
+        log.error("request_failed", code=error.code, request_id=current_id(), exc_info=where)
     response = refusal(error.status, error.code, error.message, error.details, error.extra)
     retry_after = error.retry_after or (5 if isinstance(error, Unavailable) else None)
     if retry_after:

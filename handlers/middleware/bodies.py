@@ -9,6 +9,7 @@ from typing import Any, Final
 from flask import Flask, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from database.driver import DeadlineExceeded, deadline
 from errors import Invalid, NotJson, TimedOut, TooLarge, UnsupportedMedia
@@ -25,23 +26,29 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def refuse_nul() -> None:
-        if "\x00" in request.path or any("\x00" in value for value in request.args.values()):
+        query = "%00" in request.environ.get("QUERY_STRING", "") or "\x00" in request.environ.get("QUERY_STRING", "")
+        if "\x00" in request.environ["PATH_INFO"] or query:
             raise Invalid("The address holds a NUL character.", code="NUL_IN_ADDRESS")
 
 
-def read_body(limit: int = BODY_LIMIT, *, seconds: float | None = None) -> bytes:
+def read_body(limit: int = BODY_LIMIT) -> bytes:
+    """The whole body of the request being handled: see `body_of`."""
+    return body_of(request.environ, limit)
+
+
+def body_of(environ: dict[str, Any], limit: int = BODY_LIMIT, *, seconds: float | None = None) -> bytes:
     """The whole body, as it was sent.
 
     It must go on arriving: without a byte for IDLE_SECONDS, or, where `seconds` is given, not whole after that
     time, it is TimedOut (408). TooLarge (413) when it is longer than `limit` bytes, chunked ones too; NotJson (400)
     when it ends before its announced end or is chunked wrongly.
     """
-    declared = request.content_length
+    declared = get_content_length(environ)
     if declared is not None and declared > limit:
         raise TooLarge(f"The body has {declared} bytes; at most {limit} are taken.")
     try:
-        with _idle_bound(), _whole_bound(seconds):
-            body = request.stream.read(limit + 1)
+        with _idle_bound(environ), _whole_bound(seconds):
+            body = get_input_stream(environ).read(limit + 1)
     except TimeoutError:
         raise TimedOut("The body did not arrive in time.") from None
     except ParseException:
@@ -56,9 +63,9 @@ def read_body(limit: int = BODY_LIMIT, *, seconds: float | None = None) -> bytes
 
 
 @contextmanager
-def _idle_bound() -> Iterator[None]:
+def _idle_bound(environ: dict[str, Any]) -> Iterator[None]:
     """No single wait for bytes lasts longer than IDLE_SECONDS, where the server lends us its socket."""
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    connection: socket.socket | None = environ.get("gunicorn.socket")
     if connection is None:
         yield
         return

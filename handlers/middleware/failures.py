@@ -13,15 +13,19 @@ from state.failures import FREE_FAILURES
 
 
 def refuse(error: AlertbookError) -> NoReturn:
+    """Answer a failed authentication of the request being handled: see `refuse_from`."""
+    refuse_from(services(), peer_address(), error)
+
+
+def refuse_from(here: Services, peer: str, error: AlertbookError) -> NoReturn:
     """Answer a failed authentication: with the error itself, or 429 when there were too many.
 
     The count is kept by the database, so that it is one count over all processes; an address that is over it is
     remembered here as well and costs no further query. While the database is away each process counts for itself.
     A right key never comes here.
     """
-    here = services()
     here.tally.count("unauthenticated", datetime.now(UTC))
-    address, now = neighbourhood(peer_address()), time.monotonic()
+    address, now = neighbourhood(peer), time.monotonic()
     left = here.blocked.left(address, now)
     if left <= 0:
         left = _counted(here, address, now)

@@ -7,6 +7,7 @@ before it forks; whoever is asked adds up all files. Without that folder (a sing
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Final
 
@@ -42,18 +43,25 @@ class Traffic:
 def install(app: Flask) -> None:
     """Measure each request."""
 
-    @app.before_request
-    def note_arrival() -> None:
-        g.arrived = time.perf_counter()
-
     @app.after_request
-    def count(response: Response) -> Response:
+    def count_answer(response: Response) -> Response:
         # the rule, never the path: a path may hold the webhook's secret
-        route = request.url_rule.rule if request.url_rule else "(no route)"
-        REQUESTS.labels(request.method if request.url_rule else "ANY", route, str(response.status_code)).inc()
-        if "arrived" in g:
-            SECONDS.labels(route).observe(time.perf_counter() - g.arrived)
+        rule = request.url_rule
+        count(request.method if rule else "ANY", rule.rule if rule else "(no route)", response.status_code, g.arrived)
         return response
+
+
+def count(method: str, route: str, status: int, arrived: float) -> None:
+    """Count an answer and time it, from its request's arrival (of `time.perf_counter`) to now."""
+    answered, took = _measures(method, route, status)
+    answered.inc()
+    took.observe(time.perf_counter() - arrived)
+
+
+@cache
+def _measures(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """What counts and what times the answers of one kind: there are as many as routes, methods and statuses."""
+    return REQUESTS.labels(method, route, str(status)), SECONDS.labels(route)
 
 
 def all_workers() -> Collector:

@@ -1,6 +1,9 @@
 """Whose address a request comes from, through as many proxies as the settings trust and not one more."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Collection
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from flask import request
 
@@ -8,20 +11,25 @@ from handlers.services import services
 
 
 def peer_address() -> str:
+    """The sender's address of the request being handled: see `peer_of`."""
+    return peer_of(request.environ, services().settings.trusted_proxy_hops)
+
+
+def peer_of(environ: dict[str, Any], hops: int) -> str:
     """The sender's address as text, or "unknown".
 
-    With TRUSTED_PROXY_HOPS at n the address is the one that the outermost of our n proxies saw; what a client
+    With TRUSTED_PROXY_HOPS at n (`hops`) the address is the one that the outermost of our n proxies saw; what a client
     writes into X-Forwarded-For lies further left and is never looked at.
     """
-    hops = services().settings.trusted_proxy_hops
-    direct = request.remote_addr or ""
+    direct = environ.get("REMOTE_ADDR", "")
     if hops == 0:
         return _plain(direct) or "unknown"
-    told = [part.strip() for part in ",".join(request.headers.getlist("X-Forwarded-For")).split(",") if part.strip()]
+    told = [part.strip() for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
     chain = [*told, direct]
     return _plain(chain[max(0, len(chain) - 1 - hops)]) or _plain(direct) or "unknown"
 
 
+@lru_cache(maxsize=1024)
 def _plain(text: str) -> str | None:
     address = parsed(text)
     return None if address is None else str(address)
@@ -48,8 +56,7 @@ def neighbourhood(text: str) -> str:
     return text
 
 
-def allowed(text: str) -> bool:
-    """Whether the webhook's address rule, if there is one, lets this address in."""
-    networks = services().settings.webhook_allowed_ips
-    address = parsed(text)
+def allowed(text: str, networks: Collection[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address rule lets this address in; none lets everybody in."""
+    address = parsed(text) if networks else None
     return not networks or (address is not None and any(address in network for network in networks))

@@ -1,9 +1,9 @@
 """Every request has an id, the sender's own when it is a plain one, and stands in the log under it."""
 
 import re
+import secrets
 import time
-import uuid
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
@@ -29,9 +29,7 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def name_request() -> None:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
-        g.started = time.perf_counter()
+        g.request_id, g.arrived = name_of(request.environ), time.perf_counter()
 
     @app.after_request
     def say_name(response: Response) -> Response:
@@ -41,17 +39,23 @@ def install(app: Flask) -> None:
         return response
 
 
+def name_of(environ: dict[str, Any]) -> str:
+    """The sender's own id of a request when it is a plain one, else a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _PLAIN_ID.fullmatch(given) else secrets.token_hex(16)
+
+
 def current_id() -> str:
     """The id of the request being handled."""
     if "request_id" not in g:
-        g.request_id = uuid.uuid4().hex
+        g.request_id = secrets.token_hex(16)
     return str(g.request_id)
 
 
 def _log(response: Response) -> None:
     # The rule, never the path: a path may hold the webhook's secret.
     rule = request.url_rule.rule if request.url_rule else "(no route)"
-    took = (time.perf_counter() - g.started) * 1000 if "started" in g else 0.0
+    took = (time.perf_counter() - g.arrived) * 1000
     log.info(
         "request",
         method=request.method,

@@ -1,5 +1,6 @@
 """The whole body as it can be stored: no NaN, no NUL, no lone surrogates; everything else as sent."""
 
+from decimal import Decimal
 from typing import Any
 
 from handlers.payloads.fields import Layer, is_nan
@@ -13,6 +14,8 @@ def clean(value: Any, path: str, findings: Findings) -> Any:
     A key that cannot be stored is a fault (BAD_KEY): replacing characters of names could make two of
     them one.
     """
+    if isinstance(value, Decimal | int | None) and not is_nan(value):
+        return value
     if isinstance(value, str):
         text = storable(value)
         if text != value:

@@ -1,79 +1,76 @@
 """Credentials of alerts: taken out before anything is stored, and offered to the webhook's check."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from handlers.payloads import pinetext
+from handlers.payloads.credential_names import NAMES, OFFERED, TELEMETRY_NAMES, bare
+from handlers.payloads.credential_text import mask_text
 
-#: Names under which dialects carry credentials, compared in lower case and without _ and -.
-NAMES: Final = frozenset({"secret", "passphrase", "password", "token", "key", "apikey", "emailtoken"})
-#: Of these, the ones that count as the webhook's secret.
-OFFERED: Final = ("secret", "passphrase")
-#: Telemetry names its fields by a schema, in which `key` and `token` may mean something else.
+_NAMES_AS_SENT: Final = tuple(name.encode() for name in sorted(NAMES))
+#: What tells telemetry, whose schema may name a field `key` or `token`.
 _TELEMETRY: Final = ("schema_version", "attributes")
-_TELEMETRY_NAMES: Final = frozenset({"secret", "passphrase", "password", "apikey", "emailtoken"})
 
 
-def _bare(name: Any) -> str:
-    return name.lower().replace("_", "").replace("-", "") if isinstance(name, str) else ""
-
-
-def take_credentials(body: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def take_credentials(body: Mapping[str, Any], raw: bytes | None = None) -> tuple[list[str], dict[str, Any]]:
     """The texts that the body offers as the webhook's secret, and the body without its credentials.
 
-    From telemetry they are taken at its root and in its envelope, from any other alert wherever they stand.
+    `raw` is the body as it came, where that is known: most cannot name a credential, and need no search.
     """
+    if raw is not None and _cannot_name_any(raw):
+        return [], dict(body)
     offered = _offers(body)
     for name in ("attributes", "strategy"):
         inside = body.get(name)
         if isinstance(inside, Mapping):
             offered += _offers(inside)
     if any(body.get(name) for name in _TELEMETRY):
-        kept = _without(body, _TELEMETRY_NAMES)
-        inside = kept.get("attributes")
-        return offered, {**kept, "attributes": _without(inside, _TELEMETRY_NAMES)} if isinstance(inside, dict) else kept
+        return offered, _without(body, TELEMETRY_NAMES)
     return offered, without_credentials(body)
 
 
+def _cannot_name_any(raw: bytes) -> bool:
+    """True for plain JSON in which no credential's name occurs; escapes and other alphabets may hide one."""
+    if b"\\" in raw or not raw.isascii() or not raw.lstrip().startswith((b"{", b"[")):
+        return False
+    folded = raw.lower().replace(b"_", b"").replace(b"-", b"")
+    return not any(name in folded for name in _NAMES_AS_SENT)
+
+
 def _offers(values: Mapping[str, Any]) -> list[str]:
-    return [value for name, value in values.items() if _bare(name) in OFFERED and isinstance(value, str)]
-
-
-def _without(values: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if _bare(name) not in names}
-
-
-def mask_credentials(raw: bytes) -> bytes:
-    """A body as it came, the values of its credentials replaced by ***: what is kept where nothing could be read."""
-    if pinetext.as_object(raw.decode("utf-8-sig", "replace")) is not None:
-        return f"***,{pinetext.without_credentials(raw.decode('utf-8-sig', 'replace'))}".encode()
-    pattern = _IN_TELEMETRY if b'"schema_version"' in raw or b'"attributes"' in raw else _IN_OTHERS
-    return pattern.sub(rb'\1"***"', raw)
-
-
-def _pattern(*names: bytes) -> re.Pattern[bytes]:
-    value = rb'("(?:[^"\\]|\\.)*(?:"|\Z)|[^,}\]\s"]+)'
-    return re.compile(rb'("(?:' + b"|".join(names) + rb')"\s*:\s*)' + value, re.IGNORECASE)
-
-
-_COMMON: Final = (b"secret", b"passphrase", b"password", b"api[_-]?key", b"email[_-]?token")
-_IN_TELEMETRY: Final = _pattern(*_COMMON)
-_IN_OTHERS: Final = _pattern(*_COMMON, b"key", b"token")
+    """A secret of digits may come as a number, as any value may."""
+    return [str(value) for name, value in values.items() if bare(name) in OFFERED and type(value) in (str, int)]
 
 
 def without_credentials(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body without every field that is named like a credential, wherever it stands."""
-    kept = {name: _inside(value) for name, value in body.items() if _bare(name) not in NAMES}
+    kept = _without(body, NAMES)
     text = kept.get(pinetext.FIELD)
     if isinstance(text, str):
         kept[pinetext.FIELD] = pinetext.without_credentials(text)
     return kept
 
 
-def _inside(value: Any) -> Any:
+def _without(values: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: _inside(value, names) for name, value in values.items() if bare(name) not in names}
+
+
+def _inside(value: Any, names: frozenset[str]) -> Any:
     if isinstance(value, Mapping):
-        return {name: _inside(inner) for name, inner in value.items() if _bare(name) not in NAMES}
+        return _without(value, names)
     if isinstance(value, list):
-        return [_inside(inner) for inner in value]
+        return [_inside(inner, names) for inner in value]
+    if isinstance(value, str) and ":" in value and ('"' in value or "'" in value):
+        return mask_text(value, names)  # JSON within a text
     return value
+
+
+def mask_credentials(raw: bytes) -> bytes:
+    """A body as it came, the values of its credentials replaced by ***: what is kept where nothing could be read."""
+    if pinetext.as_object(raw.decode("utf-8-sig", "replace")) is not None:
+        return f"***,{pinetext.without_credentials(raw.decode('utf-8-sig', 'replace'))}".encode()
+    text = raw.decode("utf-8", "surrogateescape")
+    if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+        text = pinetext.without_ids(text)
+    telemetry = any(f'"{name}"' in text for name in _TELEMETRY)
+    return mask_text(text, TELEMETRY_NAMES if telemetry else NAMES).encode("utf-8", "surrogateescape")

@@ -52,7 +52,12 @@ class Fields:
 
     def first(self, *names: str) -> Sent | None:
         """The first value that is not null."""
-        return next(self.sent(*names), None)
+        for values, prefix in self.layers:
+            for name in names:
+                value = values.get(name)
+                if value is not None:
+                    return Sent(prefix + name, value)
+        return None
 
     def path(self, name: str) -> str:
         """Where the sender wrote the field; when nowhere, where it would stand in the layer that wins."""
@@ -62,23 +67,21 @@ class Fields:
 
 def is_nan(value: Any) -> bool:
     """True for the bare words NaN and Infinity and for what else is no finite number."""
-    if isinstance(value, str):
-        return False
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return isinstance(value, Decimal) and not value.is_finite()
+    if isinstance(value, Decimal):
+        return not value.is_finite()
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def no_number(value: Any) -> bool:
     """True when the value says that there is no number."""
-    return is_nan(value) or (isinstance(value, str) and value.strip(" ").lower() in NO_NUMBER)
+    return value.strip(" ").lower() in NO_NUMBER if isinstance(value, str) else is_nan(value)
 
 
 def no_text(value: Any) -> bool:
     """True when the value says that there is no text."""
-    return is_nan(value) or (isinstance(value, str) and value.strip() in NO_TEXT)
+    return value.strip() in NO_TEXT if isinstance(value, str) else is_nan(value)
 
 
 def no_time(value: Any) -> bool:
     """True when the value says that there is no time ("infinity" is not such a word: it is wrong)."""
-    return is_nan(value) or (isinstance(value, str) and value.strip().lower() in NO_TIME)
+    return value.strip().lower() in NO_TIME if isinstance(value, str) else is_nan(value)

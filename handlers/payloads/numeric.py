@@ -60,12 +60,23 @@ def _not_a_number(value: Any) -> str:
     return f"{shown(value)} is not a number: {hint}."
 
 
+def has_too_many_digits(number: Decimal) -> bool:
+    """True when a finite number has more significant digits than we take."""
+    return len(str(number)) > MAX_DIGITS and len(number.as_tuple().digits) > MAX_DIGITS
+
+
+def is_within(value: Any, kind: Kind) -> Decimal | None:
+    """The value as a number of its kind, or None when it is no such number."""
+    number = _decimal(value)
+    return None if number is None or has_too_many_digits(number) or not kind.holds(number) else number
+
+
 def check(sent: Sent, kind: Kind, findings: Findings) -> Decimal | None:
     """The number at one place, or None with its fault noted: NOT_A_NUMBER, TOO_MANY_DIGITS or OUT_OF_RANGE."""
     number = _decimal(sent.value)
     if number is None:
         findings.wrong(sent.path, "NOT_A_NUMBER", _not_a_number(sent.value))
-    elif len(number.as_tuple().digits) > MAX_DIGITS:
+    elif has_too_many_digits(number):
         findings.wrong(sent.path, "TOO_MANY_DIGITS", f"A number has at most {MAX_DIGITS} significant digits.")
     elif not kind.holds(number):
         message = f"{shown(sent.value)} is out of range: {kind.noun} is {kind.limits}."
@@ -86,6 +97,9 @@ def read_number(fields: Fields, kind: Kind, *names: str, needed: bool = False) -
     findings = fields.findings
     blanks: list[Sent] = []
     found: Sent | None = None
+    first = fields.first(*names)
+    if first is not None and isinstance(first.value, Decimal | int) and not no_number(first.value):
+        return check(first, kind, findings)
     for sent in fields.sent(*names):
         if not no_number(sent.value):
             found = sent

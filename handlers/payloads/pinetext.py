@@ -6,13 +6,15 @@ The object has one field, FIELD, with the line as it was sent but for its ID and
 import re
 from typing import Any, Final
 
+from handlers.payloads.credential_names import NAMES, OFFERED, bare
+
 FIELD: Final = "pineconnector"
 
 #: Commas part the line, but not inside quotes.
 _PIECE: Final = re.compile(r'(?:[^,"]|"[^"]*"?)+')
 _LINE: Final = re.compile(r"\s*[A-Za-z0-9_*-]{1,64}\s*,\s*[A-Za-z]{2,40}\s*,\s*[^,={}\s]{1,100}\s*(?:,[^\r\n]*)?\s*")
 _COMMAND: Final = re.compile(r"(?:buy|sell|long|short|close|cancel|new)[a-z]{0,40}")
-_SECRET_NAMES: Final = frozenset({"secret", "passphrase", "password", "token", "key", "apikey"})
+_ID: Final = re.compile(r"^([ \t]*)[A-Za-z0-9_*-]{1,64}(?=[ \t]*,[ \t]*[A-Za-z{])", re.MULTILINE)
 
 
 def pieces(line: str) -> list[str]:
@@ -35,14 +37,18 @@ def without_credentials(line: str) -> str:
     """The line without what stands before its command (the ID), and without its secret."""
     parts = pieces(line)
     start = next((place for place, piece in enumerate(parts[:2]) if is_command(piece)), 1 if len(parts) > 2 else 0)
-    kept = [piece for piece in parts[start:] if (named := pair(piece)) is None or named[0] not in _SECRET_NAMES]
+    kept = [piece for piece in parts[start:] if (named := pair(piece)) is None or bare(named[0]) not in NAMES]
     return ",".join(kept)
+
+
+def without_ids(text: str) -> str:
+    """A text that is no such line, *** in place of whatever stands where a line has its ID."""
+    return _ID.sub(r"\1***", text)
 
 
 def as_object(text: str) -> dict[str, Any] | None:
     """The object of a line, its secret beside it as a body's `secret`; None when the text is no such line."""
     if _LINE.fullmatch(text) is None:
         return None
-    named = dict(found for piece in pieces(text) if (found := pair(piece)) is not None)
-    offered = {"secret": named["secret"]} if "secret" in named else {}
-    return {FIELD: text.strip(), **offered}
+    named = [found for piece in pieces(text) if (found := pair(piece)) is not None]
+    return {FIELD: text.strip(), **{name: value for name, value in named if name in OFFERED}}

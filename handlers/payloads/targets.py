@@ -6,7 +6,7 @@ from typing import Any, Final
 from handlers.payloads.cleaning import clean
 from handlers.payloads.fields import Fields, Sent
 from handlers.payloads.findings import Findings, shown
-from handlers.payloads.numeric import PRICE, check, read_number
+from handlers.payloads.numeric import PRICE, is_within, read_number
 
 FLAT: Final = tuple(f"target_{multiple}r" for multiple in range(1, 21))
 
@@ -32,10 +32,10 @@ def _nested(sent: Sent, findings: Findings) -> dict[str, Any]:
     for key, value in targets.items():
         if value is None or _PRICE_KEY.fullmatch(key) is None:
             continue
-        place = f"{sent.path}.{key}"
-        price = check(Sent(place, value), PRICE, Findings())
+        price = is_within(value, PRICE)
         if price is None:
-            findings.warn(place, "NOT_A_PRICE", f"{shown(value)} is not a price; it was kept as sent.")
+            message = f"{shown(value)} is not a price; it was kept as sent."
+            findings.warn(f"{sent.path}.{key}", "NOT_A_PRICE", message)
         else:
             targets[key] = price
     return targets

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from handlers.payloads.fields import Fields, no_text
 from handlers.payloads.findings import number_text, shown, storable
@@ -21,7 +21,9 @@ def read_text(fields: Fields, limit: int, *names: str) -> str | None:
     """
     if fields.lacks(names):
         return None
-    findings = fields.findings
+    sent, findings = fields.first(*names), fields.findings
+    if sent is not None and _is_plain(sent.value, limit):
+        return str(sent.value)
     for path, value in fields.sent(*names):
         if no_text(value):
             findings.warn_once(path, "NO_VALUE", f"{shown(value)} says nothing and was stored as null.")
@@ -35,6 +37,13 @@ def read_text(fields: Fields, limit: int, *names: str) -> str | None:
             return None
         return text
     return None
+
+
+def _is_plain(value: Any, limit: int) -> bool:
+    """True for text that is taken as it is, which is what nearly every field holds."""
+    return (
+        isinstance(value, str) and value.isascii() and len(value) <= limit and "\0" not in value and not no_text(value)
+    )
 
 
 def read_trade_id(fields: Fields, *names: str) -> str | None:

@@ -9,7 +9,6 @@ import time
 from typing import Final
 
 import structlog
-from flask import Flask, Response, request
 
 from database.governance.regression import record_completed_trades
 from database.pool import Pool
@@ -49,17 +48,3 @@ class TradeFeed:
             except AlertbookError as error:
                 log.warning("trades_not_recorded", code=error.code)
             time.sleep(PAUSE)
-
-
-def install(app: Flask) -> None:
-    """After each stored alert, where KPI_FROM_TRADES says so, have the trades looked through."""
-    here = app.extensions["alertbook"]
-    if not here.settings.kpi_from_trades:
-        return
-    feed = TradeFeed(here.pool)
-
-    @app.after_request
-    def tell_feed(response: Response) -> Response:
-        if response.status_code == 200 and (request.endpoint or "").startswith("signals."):
-            feed.tell()
-        return response
