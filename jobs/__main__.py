@@ -38,7 +38,8 @@ def run_job(name: str, arguments: tuple[str, ...]) -> None:
     except AlertbookError as error:
         click.echo(f"{name} failed: {error.message}", err=True)
         sys.exit(1)
-    click.echo(jsontext.dump({"job": name, "exit_code": outcome.exit_code, **outcome.result}))
+    # a backup to standard output has that for itself
+    click.echo(jsontext.dump({"job": name, "exit_code": outcome.exit_code, **outcome.result}), err="-" in arguments)
     sys.exit(outcome.exit_code)
 
 

@@ -1,7 +1,8 @@
 """Deliver what people must be told. One worker at a time, in a scheduler's process or behind the web server.
 
-An attempt is noted before it is made and its end after it, so a worker that is killed in between lets it be made
-again: receivers know such a repeat by its webhook-id, which is the same for every attempt.
+An attempt is noted before it is made and its end after it. When a receiver got a message and its answer never came (a
+hang, a killed worker), the message is sent again only where the receiver can tell: the signed form carries the same
+webhook-id in every attempt. To a chat, which cannot, nothing is sent twice: that delivery's end is unknown and shown.
 """
 
 import os
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,6 +20,7 @@ import structlog
 from database import deliveries, jobs
 from database.pool import Pool
 from errors import AlertbookError
+from jobs.background import Background
 from jobs.job import Job, Outcome
 from jobs.sending import post
 from settings import Settings
@@ -38,21 +41,22 @@ class Deliverer:
     def __init__(self, pool: Pool, urls: Sequence[str], secret: str | None, *, send_seconds: float = SEND_SECONDS):
         self._pool = pool
         self._targets: Mapping[str, Target] = {target.name: target for target in map(notices.target, urls)}
+        self._once = [target.name for target in self._targets.values() if not target.knows_repeats]
         self._secret = secret
         self._send_seconds = send_seconds
         #: what a receiver has taken while the database could not be told
-        self._taken: set[tuple[int, str]] = set()
+        self._taken: dict[tuple[int, str], int | None] = {}
 
     def deliver_due(self, holder: str | None = None, over: threading.Event | None = None) -> dict[str, int]:
         """Deliver all that is due and return how many were delivered and failed.
 
         With `holder` the lease is renewed before each attempt, and lost means stop, as does `over` when set.
         """
-        done = {"delivered": 0, "failed": 0}
+        done = {"delivered": self._note_taken(), "failed": 0}
         names = list(self._targets)
         if not names:
             return done
-        deliveries.plan(self._pool, names)
+        deliveries.plan(self._pool, names, once=self._once)
         while holder is None or jobs.renew_lease(self._pool, NAME, holder, LEASE_SECONDS):
             due = deliveries.begin_attempt(self._pool, names)
             if due is None:
@@ -64,13 +68,14 @@ class Deliverer:
         return done
 
     def _attempt(self, target: Target, attempts: int, notice: Notice) -> bool:
-        if (notice.id, target.name) in self._taken:
-            return self._note_taken(target, notice, None)
         body = notices.message(target.form, notice)
         sent = post(target.url, body, self._headers(target, notice, body), deadline=self._send_seconds)
         if sent.taken:
-            return self._note_taken(target, notice, sent.status)
-        wait = min(max(notices.wait_after(attempts), sent.retry_after), LONGEST_WAIT)
+            self._taken[notice.id, target.name] = sent.status
+            return self._note_taken() > 0
+        wait: float | None = min(max(notices.wait_after(attempts), sent.retry_after), LONGEST_WAIT)
+        if sent.status is None and sent.handed_over and not target.knows_repeats:
+            wait = None
         log.warning("notice_not_delivered", notice=notice.id, target=target.name, attempt=attempts, error=sent.error)
         deliveries.mark_failed(
             self._pool,
@@ -83,12 +88,14 @@ class Deliverer:
         )
         return False
 
-    def _note_taken(self, target: Target, notice: Notice, status: int | None) -> bool:
-        """Note a delivery. When the database is away just then, its next attempt is this note alone."""
-        self._taken.add((notice.id, target.name))
-        deliveries.mark_delivered(self._pool, notice.id, target.name, status)
-        self._taken.discard((notice.id, target.name))
-        return True
+    def _note_taken(self) -> int:
+        """Note what receivers took; what cannot be now is noted first in the next round. Returns how many."""
+        noted = 0
+        for (notice_id, name), status in list(self._taken.items()):
+            deliveries.mark_delivered(self._pool, notice_id, name, status)
+            del self._taken[notice_id, name]
+            noted += 1
+        return noted
 
     def _headers(self, target: Target, notice: Notice, body: str) -> dict[str, str]:
         if target.form != notices.GENERIC:
@@ -114,26 +121,14 @@ def run(settings: Settings, arguments: Sequence[str]) -> Outcome:
 JOB: Final = Job(NAME, "Delivers notices that are due to NOTIFY_WEBHOOK_URLS.", run)
 
 
-class Background:
-    """Delivery behind the web server: a light thread that lives until `stop`."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=_deliver_always, args=(settings, self._over), name=NAME, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Let an attempt under way end, so that it need not be made again, and give the lease back."""
-        self._over.set()
-        self._thread.join(SEND_SECONDS + 2)
-
-
 def start_background(settings: Settings) -> Background | None:
     """Deliver in a light thread of this process; None without anybody to tell.
 
     Of all processes that do so, the one with the row lease works.
     """
-    return Background(settings) if settings.notify_urls and settings.database_url is not None else None
+    if not settings.notify_urls or settings.database_url is None:
+        return None
+    return Background(NAME, partial(_deliver_always, settings))
 
 
 def _deliver_always(settings: Settings, over: threading.Event) -> None:

@@ -1,36 +1,40 @@
 """Removes what has outlived its days: log files, measured outcomes, telemetry, receipts."""
 
 import glob
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Final
+
+import structlog
 
 from database.governance.retention import remove_old
+from database.pool import Pool
+from jobs import running
+from jobs.background import Turn
 from jobs.job import Job, Outcome
 from settings import Settings
-from state import jsontext
+
+log = structlog.get_logger()
+
+NAME: Final = "retention"
 
 
-def run(settings: Settings, arguments: Sequence[str]) -> Outcome:
-    """One run, or with `--loop` one every RETENTION_CRON_MINUTES; with RETENTION_ENABLED unset nothing is removed."""
+def run(settings: Settings, arguments: Sequence[str], *, halted: Callable[[], bool] = lambda: False) -> Outcome:
+    """One run; with RETENTION_ENABLED unset nothing is removed."""
     if not settings.retention_enabled:
         return Outcome(0, {"ran": False, "why": "RETENTION_ENABLED is not set"})
-    while "--loop" in arguments:
-        sys.stdout.write(jsontext.dump(_run_once(settings).result) + "\n")
-        sys.stdout.flush()
-        time.sleep(settings.retention_cron_minutes * 60)
-    return _run_once(settings)
-
-
-def _run_once(settings: Settings) -> Outcome:
     url = settings.database_url_direct
-    if url is None:
-        return Outcome(2, {"ran": False, "why": "DATABASE_URL is unset"})
-    removed = remove_old(url, days_of(settings), [lambda: {"log_files": remove_logs(settings)}])
-    if removed is None:
-        return Outcome(0, {"ran": False, "why": "another run is at work"})
-    return Outcome(0, {"ran": True, "removed": removed})
+    assert url is not None
+    pool = Pool(url, 1)
+    try:
+        removed = remove_old(pool, days_of(settings), now=datetime.now(UTC), halted=halted)
+    finally:
+        pool.close()
+    return Outcome(0, {"ran": True, "removed": {**removed, "log_files": remove_logs(settings)}})
 
 
 def days_of(settings: Settings) -> dict[str, int]:
@@ -57,4 +61,16 @@ def remove_logs(settings: Settings) -> int:
     return len(old)
 
 
-JOB = Job("retention", "remove log files, KPI events, telemetry and receipts past their days", run)
+JOB: Final = Job(NAME, "remove log files, KPI events, telemetry and receipts past their days", run)
+
+
+def turn(settings: Settings) -> Turn | None:
+    """A run every RETENTION_CRON_MINUTES behind the web server; None when nothing is removed."""
+    if not settings.retention_enabled:
+        return None
+
+    def work(halted: Callable[[], bool]) -> None:
+        job = replace(JOB, run=partial(run, halted=halted))
+        log.info("retention", **running.run(job, settings, (), now=datetime.now(UTC)).result)
+
+    return Turn(NAME, settings.retention_cron_minutes * 60, work)

@@ -11,11 +11,15 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a POST: the status, or why there is none. `retry_after` is seconds, as the receiver wishes."""
+    """What became of a POST: the status, or why there is none. `retry_after` is seconds, as the receiver wishes.
+
+    `handed_over`: all of it left this machine, so without an answer the receiver may have it or not.
+    """
 
     status: int | None
     error: str = ""
     retry_after: float = 0.0
+    handed_over: bool = True
 
     @property
     def taken(self) -> bool:
@@ -38,8 +42,10 @@ def post(url: str, body: str, headers: dict[str, str], *, deadline: float) -> Se
     guard = threading.Timer(deadline, _cut, [connection, late])
     guard.daemon = True
     guard.start()
+    handed_over = False
     try:
         connection.request("POST", path, body.encode(), {"Content-Type": "application/json", **headers})
+        handed_over = True
         response = connection.getresponse()
         if late.is_set():  # what was cut off may still read as an answer
             return Sent(None, "no answer in time")
@@ -47,7 +53,7 @@ def post(url: str, body: str, headers: dict[str, str], *, deadline: float) -> Se
         return Sent(response.status, error, _seconds(response.getheader("Retry-After")))
     except (OSError, http.client.HTTPException, ValueError) as fault:
         # never the fault's own text: it may hold the address, which may hold a key
-        return Sent(None, f"no answer ({type(fault).__name__})")
+        return Sent(None, f"no answer ({type(fault).__name__})", handed_over=handed_over)
     finally:
         guard.cancel()
         connection.close()

@@ -23,7 +23,8 @@ from state import jsontext
 from state.newyork import trading_date
 from state.snapshot import Counts, Verdict
 from state.snapshot_payload import assemble
-from state.snapshot_reading import Localise, localiser, normalise, read_day
+from state.snapshot_reading import normalise
+from state.snapshot_values import Localise, localiser, read_day
 
 log = structlog.wrap_logger(
     structlog.PrintLogger(sys.stdout),
