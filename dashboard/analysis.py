@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 from flask import Response
@@ -25,6 +26,7 @@ from state.analysis import (
     grouped,
     histogram,
     rolling_expectancy,
+    steps_of,
     stop_strategies,
 )
 from state.newyork import trading_date
@@ -59,14 +61,14 @@ def show_analysis() -> Response:
 
 def _everything(results: list[Result]) -> dict[str, Any]:
     """All that is computed: beside the event loop, so that alerts are answered meanwhile."""
-    rolling = rolling_expectancy([row.outcome for row in results])
-    step = -(-len(rolling) // MOST_POINTS) or 1
+    steps = steps_of(row.outcome for row in results)
+    rolling = rolling_expectancy(steps, every=-(-len(steps) // MOST_POINTS) or 1)
     return {
         "overall": figures(results),
         "weeks": weeks(results),
         "histogram": histogram(results),
         "dots": _dots(results),
-        "rolling": {"at": [at for at, _ in rolling[::step]], "value": [value for _, value in rolling[::step]]},
+        "rolling": {"at": [at for at, _ in rolling], "value": [value for _, value in rolling]},
         "groups": _groups(results),
         "stops": stop_strategies(results),
     }
@@ -87,7 +89,7 @@ def _groups(results: list[Result]) -> list[dict[str, Any]]:
 def _dots(results: list[Result]) -> dict[str, Any]:
     """MFE against MAE (as a positive distance) of the newest finished trades that tell both."""
     told = [row for row in results if row.decided and row.max_mfe is not None and row.mae is not None]
-    told = sorted(told, key=lambda row: row.traded_at)[-MOST_DOTS:]
+    told = sorted(told, key=attrgetter("entered_ny"))[-MOST_DOTS:]
     return {
         "mae": [abs(row.mae) for row in told if row.mae is not None],
         "mfe": [row.max_mfe for row in told],

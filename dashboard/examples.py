@@ -1,4 +1,4 @@
-"""Alert messages that are read without a fault, as they stand in TradingView's alert dialog or in a Pine script."""
+"""What the workbench does with messages: fills their placeholders, and writes one that says what an event says."""
 
 import re
 from datetime import UTC, datetime
@@ -6,68 +6,6 @@ from typing import Any, Final
 
 from state import jsontext
 from state.event import SignalEvent
-
-#: (name, what it is for, the text, its language)
-EXAMPLES: Final[tuple[tuple[str, str, str, str], ...]] = (
-    (
-        "An entry, from a Pine script",
-        "Build the message in the script, so that every number is the script's own.",
-        """//@version=6
-strategy("My strategy", overlay = true)
-risk = ta.atr(14)
-tradeId = syminfo.ticker + "_" + str.tostring(time)
-if ta.crossover(ta.sma(close, 20), ta.sma(close, 50))
-    stop = close - risk
-    alert('{"schema_version": "1.0.0", "event_type": "ENTRY", "trade_id": "' + tradeId +
-      '", "event_timestamp": "' + str.format_time(timenow, "yyyy-MM-dd'T'HH:mm:ssZ", "UTC") +
-      '", "symbol": "' + syminfo.ticker + '", "timeframe": "' + timeframe.period +
-      '", "direction": "LONG", "entry_price": ' + str.tostring(close) +
-      ', "stop_loss": ' + str.tostring(stop) +
-      ', "targets": {"tp1_price": ' + str.tostring(close + risk) + ', "tp2_price": ' +
-      str.tostring(close + 2 * risk) + '}}', alert.freq_once_per_bar_close)""",
-        "pine",
-    ),
-    (
-        "An entry, as an alert message",
-        "Paste it into the alert's message; TradingView fills in what stands in braces.",
-        """{
-  "trade_id": "{{ticker}}_{{time}}",
-  "event_type": "ENTRY",
-  "direction": "LONG",
-  "symbol": "{{ticker}}",
-  "timeframe": "{{interval}}",
-  "timestamp": "{{timenow}}",
-  "entry_price": {{close}},
-  "stop_loss": {{plot("Stop")}}
-}""",
-        "message",
-    ),
-    (
-        "An MFE update",
-        "Send it on each bar while the trade runs; the trade_id is the entry's.",
-        """{
-  "trade_id": "MNQ_20261120_143000",
-  "event_type": "MFE_UPDATE",
-  "timestamp": "2026-11-20T15:05:00Z",
-  "current_price": 20540.25,
-  "be_mfe": 1.6,
-  "no_be_mfe": 1.6
-}""",
-        "message",
-    ),
-    (
-        "An exit",
-        "The first final exit ends the trade.",
-        """{
-  "trade_id": "MNQ_20261120_143000",
-  "event_type": "EXIT_TAKE_PROFIT",
-  "timestamp": "2026-11-20T16:10:00Z",
-  "exit_price": 20575.25,
-  "final_mfe": 3.0
-}""",
-        "message",
-    ),
-)
 
 _PLACEHOLDER: Final = re.compile(rb"\{\{\s*([^{}]{1,80}?)\s*\}\}")
 #: What the workbench puts in place of TradingView's placeholders; any other becomes a number.

@@ -6,6 +6,7 @@ import marshmallow as ma
 from flask import request
 
 from dashboard.forms import kept
+from dashboard.kept import kept_until_an_alert
 from database import analysis
 from errors import Detail, Invalid
 from handlers.queries import STATUSES
@@ -28,7 +29,7 @@ def arguments(schema: ma.Schema) -> dict[str, Any]:
 def choices() -> dict[str, Any]:
     """What the filter form offers, and what is chosen."""
     return {
-        **analysis.select_choices(services().pool),
+        **kept_until_an_alert("choices", lambda: analysis.select_choices(services().pool)),
         "sessions": SESSIONS,
         "directions": (BULLISH, BEARISH),
         "statuses": STATUSES,

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from state.jsontext import plain as plain_number
 from state.newyork import to_new_york
+from state.position import stream_name
 
 NOTHING: Final = "\u2013"
 _MINUS: Final = "\u2212"
@@ -111,7 +112,13 @@ def _time(value: Any, shown: str, **attributes: str) -> Markup:
 def when(value: Any) -> Markup:
     """An instant on New York's clock, with UTC on hover."""
     instant = _instant(value)
-    return _time(instant, f"{to_new_york(instant):%b %d %H:%M:%S}" if instant else NOTHING)
+    return _time(instant, f"{_date(instant)} {to_new_york(instant):%H:%M:%S}" if instant else NOTHING)
+
+
+def _date(instant: datetime) -> str:
+    """The day on New York's calendar; its year only when that is not this one."""
+    local = to_new_york(instant)
+    return f"{local:%b %d}" if local.year == to_new_york(datetime.now(UTC)).year else f"{local:%b %d, %Y}"
 
 
 def when_short(value: Any) -> Markup:
@@ -140,7 +147,7 @@ def ago(value: Any) -> Markup:
 
 def when_text(instant: datetime) -> str:
     """An instant on New York's clock as text."""
-    return f"{to_new_york(instant):%b %d %H:%M}"
+    return f"{_date(instant)} {to_new_york(instant):%H:%M}"
 
 
 def duration(seconds: Any) -> str:
@@ -200,4 +207,5 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "delay_after": delay,
     "day": day,
     "words": words,
+    "stream": stream_name,
 }

@@ -9,13 +9,14 @@ from marshmallow import fields, validate
 
 from dashboard.filters import arguments
 from dashboard.pages import blueprint, fragment, page
-from database import intake, quarantine
+from database import intake, quarantine, summaries
 from handlers import intake as numbers
 from handlers.middleware.access import Role, access
-from handlers.queries import RowPageQuery, cursor
+from handlers.queries import PageQuery, RowPageQuery, cursor
 from handlers.services import services
 
 PAGE: Final = 50
+GAPS: Final = 8
 _ALL: Final[dict[str, Any]] = {"state": None, "reason": None, "version": None, "since": None, "until": None}
 
 
@@ -37,6 +38,7 @@ def show_intake() -> Response:
         silence=numbers.silence(datetime.now(UTC)),
         waiting=quarantine.select_page(services().pool, before=None, limit=PAGE, **{**_ALL, "state": "waiting"}),
         receipts=intake.select_receipts(services().pool, kind=None, since=None, before=None, limit=12),
+        gaps=summaries.select_gaps(services().pool, before=None, limit=GAPS),
     )
 
 
@@ -46,6 +48,16 @@ def show_intake_numbers() -> Response:
     """The numbers again."""
     hours = arguments(IntakeQuery())["hours"]
     return fragment("intake_numbers.html", numbers=numbers.numbers(hours), hours=hours)
+
+
+@blueprint.get("/gaps")
+@access(Role.READ)
+def list_gaps() -> Response:
+    """Every break in the continuity of position alerts, newest first."""
+    before = arguments(PageQuery())["cursor"]
+    rows = summaries.select_gaps(services().pool, before=before, limit=PAGE + 1)
+    more = cursor(rows[PAGE - 1].before_time, rows[PAGE - 1].gap_id) if len(rows) > PAGE else None
+    return page("gaps.html", gaps=rows[:PAGE], more=more, first=before is None)
 
 
 class QuarantineQuery(RowPageQuery):

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from dashboard import formats
 from dashboard.assets import asset_url, plotly_url, show_asset
 from dashboard.navigation import GROUPS
-from errors import AlertbookError, NotFound, Unauthenticated
+from errors import AlertbookError, Forbidden, NotFound, Unauthenticated
 from handlers.middleware import sessions
 from handlers.middleware.access import Role, access
 from handlers.middleware.request_id import current_id
@@ -76,7 +76,9 @@ def _known(error: AlertbookError) -> BaseResponse:
     if isinstance(error, Unauthenticated) and request.method == "GET" and not _is_part():
         return redirect(url_for("dashboard.show_login", next=_here()), 303)
     message = _SENTENCES.get(error.code, error.message)
-    response = page("error.html", error.status, title=_title(error.status), message=message, id=current_id())
+    if isinstance(error, Forbidden) and request.method == "GET":
+        message = "This page shows alerts as they were sent, which takes the admin key."
+    response = _error_page(error.status, message)
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -87,7 +89,18 @@ def _http(error: HTTPException) -> BaseResponse:
     status = error.code or 500
     messages = (getattr(error, "data", None) or {}).get("messages", {})
     text = "; ".join(_sentences(messages)) or error.description or error.name
-    return page("error.html", status, title=_title(status), message=text, id=current_id())
+    return _error_page(status, text)
+
+
+def _error_page(status: int, message: str) -> Response:
+    """An error with a way on: the login, the same page without what was asked of it, or Today."""
+    if status == 403:
+        way = (url_for("dashboard.show_login", next=_here()), "Log in with the admin key")
+    elif status == 422 and request.args:
+        way = (request.path, "The same page without these filters")
+    else:
+        way = (url_for("dashboard.show_today"), "To Today")
+    return page("error.html", status, title=_title(status), message=message, id=current_id(), way=way)
 
 
 def _sentences(messages: Any, path: str = "") -> list[str]:

@@ -1,7 +1,6 @@
 """Today: how the period went against the one before, what is open, what comes in, and whether all is well."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -11,26 +10,22 @@ from flask import Response, request, url_for
 from marshmallow import fields, validate
 
 from dashboard.filters import arguments
+from dashboard.kept import kept_until_an_alert
 from dashboard.lights import control_plane
 from dashboard.pages import blueprint, fragment, page
 from database import analysis, intake, quarantine, signals, summaries
-from handlers.aside import aside
 from handlers.middleware.access import Role, access
 from handlers.services import services
-from state.analysis import Point, change, equity_curve, period_figures, thinned
+from state.analysis import change, period_figures, thinned, unrealised_r
 from state.event import SignalEvent
 from state.lifecycle import OPEN_STATUSES
-from state.r_multiple import EXACT, r_at
-from state.statistics import Outcome
 
 PERIODS: Final = (1, 7, 30, 90, 365)
 MOST_POINTS: Final = 600
-MOST_OPEN: Final = 200
+#: open trades of which the unrealised result is reckoned, and of which a row is shown
+MOST_OPEN: Final = 500
+LISTED_OPEN: Final = 40
 FEED_LENGTH: Final = 24
-#: Open pages ask every few seconds: one answer serves them all for as long.
-KEPT_SECONDS: Final = 10.0
-MOST_KEPT: Final = 50
-_kept: dict[tuple[str, int], tuple[Any, float, dict[str, Any]]] = {}
 #: figures of the strip: (name, label, format, better when higher, name of its sample size)
 FIGURES: Final = (
     ("net_r", "Net result", "r", True, "n"),
@@ -75,37 +70,30 @@ def show_feed() -> Response:
 def show_state() -> Response:
     """The traffic light and the last alert of each strategy."""
     pool = services().pool
-    return fragment("today_state.html", lights=control_plane(), strategies=analysis.select_last_by_strategy(pool))
+    strategies = kept_until_an_alert("strategies", lambda: analysis.select_last_by_strategy(pool))
+    return fragment("today_state.html", lights=control_plane(), strategies=strategies)
 
 
 def _period(days: int) -> dict[str, Any]:
-    """The period's figures, read again when an alert has come since, and after KEPT_SECONDS in any case."""
-    pool = services().pool
-    newest, now = analysis.newest_alert(pool), time.monotonic()
-    place = (pool.url, days)
-    known = _kept.get(place)
-    if known is None or known[0] != newest or now - known[1] > KEPT_SECONDS:
-        if len(_kept) > MOST_KEPT:
-            _kept.clear()
-        known = _kept[place] = (newest, now, _read_period(days))
-    return known[2]
+    return kept_until_an_alert(f"period {days}", lambda: _read_period(days))
 
 
 def _read_period(days: int) -> dict[str, Any]:
     pool, now = services().pool, datetime.now(UTC)
     since, before = now - timedelta(days=days), now - timedelta(days=2 * days)
-    outcomes, _ = summaries.select_outcomes(pool, filters={"since": since})
-    earlier, _ = summaries.select_outcomes(pool, filters={"since": before, "until": since})
-    points, current, previous = aside(lambda: _figures_of(outcomes, earlier))
+    period, curve, earlier = analysis.select_periods(pool, before=before, since=since)
+    current = period_figures(period.sample, period.current_drawdown)
+    previous = period_figures(earlier.sample, earlier.current_drawdown)
     open_trades = _open_trades()
-    thin = thinned(points, MOST_POINTS)
+    thin = thinned(curve, MOST_POINTS)
     known = [trade["open_r"] for trade in open_trades if trade["open_r"] is not None]
     open_r = sum(known, Decimal(0)) if known else None
     return {
         "days": days,
         "figures": [_figure(current, previous, *row) for row in FIGURES],
         "current": current,
-        "open_trades": open_trades,
+        "open_trades": open_trades[:LISTED_OPEN],
+        "open_count": len(open_trades) if len(open_trades) < MOST_OPEN else analysis.count_open(pool),
         "open_r": open_r,
         "open_priced": len(known),
         "chart": {
@@ -113,17 +101,10 @@ def _read_period(days: int) -> dict[str, Any]:
             "equity": [point.equity for point in thin],
             "underwater": [point.underwater for point in thin],
             "open_r": open_r,
-            "n": len(points),
+            "n": len(curve),
         },
-        "any_alert": bool(outcomes) or bool(open_trades) or analysis.any_alert(pool),
+        "any_alert": bool(curve) or bool(open_trades) or analysis.any_alert(pool),
     }
-
-
-def _figures_of(
-    outcomes: Sequence[Outcome], earlier: Sequence[Outcome]
-) -> tuple[list[Point], dict[str, Any], dict[str, Any]]:
-    points = equity_curve(outcomes)
-    return points, period_figures(outcomes, points), period_figures(earlier, equity_curve(earlier))
 
 
 def _figure(
@@ -153,20 +134,13 @@ def _open_trades() -> list[dict[str, Any]]:
     """Trades that hold a position, with what they would make at the newest price told: unrealised, in R."""
     pool = services().pool
     filters = {"status": sorted(OPEN_STATUSES)}
-    rows = [trade for _, _, trade in summaries.select_trades(pool, filters=filters, before=None, limit=MOST_OPEN)]
+    rows = [row.trade for row in summaries.select_trades(pool, filters=filters, before=None, limit=MOST_OPEN)]
     prices = analysis.select_last_prices(pool, [row["trade_id"] for row in rows])
     for row in rows:
         told = prices.get(row["trade_id"])
         row["last_price"], row["priced_at"] = told or (None, None)
-        row["open_r"] = _unrealised(row, told[0]) if told else None
+        row["open_r"] = unrealised_r(row, row["last_price"])
     return rows
-
-
-def _unrealised(row: Mapping[str, Any], at: Decimal) -> Decimal | None:
-    entry, risk, direction = row["entry_price"], row["risk_distance"], row["direction"]
-    if entry is None or not risk or direction is None:
-        return None
-    return r_at(at, EXACT.create_decimal(entry), EXACT.create_decimal(risk), direction)
 
 
 def feed(length: int) -> list[dict[str, Any]]:

@@ -14,14 +14,16 @@ from dashboard.pages import blueprint, fragment, page
 from database import analysis, summaries
 from handlers.middleware.access import Role, access
 from handlers.money import with_money
-from handlers.queries import AsOfQuery, TradesQuery, cursor
+from handlers.queries import AsOfQuery, TradesQuery
 from handlers.services import services
-from handlers.trades import find_trade
+from handlers.trades import find_trade, page_cursor
 from state import jsontext
 from state import trade as trades
+from state.analysis import unrealised_r
 from state.anomalies import ANOMALIES
 from state.event import SignalEvent
 from state.evidence import evidence
+from state.lifecycle import OPEN_STATUSES
 from state.position import PositionTrade
 from state.r_multiple import target_multiples
 from state.vocabulary import ENTRY
@@ -48,8 +50,8 @@ def list_trades() -> Response:
     pool, by_time = services().pool, query["sort"] == "time" and not query["up"]
     if by_time:
         rows = summaries.select_trades(pool, filters=query, before=query["cursor"], limit=PAGE + 1)
-        found = [trade for _, _, trade in rows[:PAGE]]
-        more = {"cursor": cursor(*rows[PAGE - 1][:2])} if len(rows) > PAGE else None
+        found = [row.trade for row in rows[:PAGE]]
+        more = {"cursor": page_cursor(rows, PAGE)} if len(rows) > PAGE else None
     else:
         found = analysis.select_trades_by(
             pool, column=query["sort"], ascending=query["up"], filters=query, offset=query["offset"], limit=PAGE + 1
@@ -98,8 +100,12 @@ def _state(whole: trades.Trade, query: dict[str, Any]) -> dict[str, Any]:
     trade = whole
     if query["as_of"] is not None or query["known_at"] is not None:
         trade = find_trade(whole.trade_id, as_of=query["as_of"], known_at=query["known_at"])
+    priced = [event for event in trade.events if event.current_price is not None]
+    newest = max(priced, key=lambda event: event.event_timestamp) if priced and trade.status in OPEN_STATUSES else None
     return {
         "trade": trade,
+        "newest": newest,
+        "open_r": unrealised_r(trade.as_dict(), newest.current_price) if newest else None,
         "position": trade if isinstance(trade, PositionTrade) else None,
         "money": with_money(trade.as_dict()),
         "timeline": [_moment(event) for event in trade.events],

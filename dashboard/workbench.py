@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import Response, request
 
-from dashboard.examples import EXAMPLES, fill_placeholders, message_of, pine_of
+from dashboard.examples import fill_placeholders, message_of, pine_of
+from dashboard.messages import MESSAGES, messages_of
 from dashboard.pages import blueprint, fragment, page
 from errors import AlertbookError
 from handlers import payloads
@@ -14,9 +15,9 @@ from handlers.middleware.bodies import alert_object, read_body
 from handlers.payloads import Refused
 from handlers.payloads.credentials import take_credentials
 from handlers.services import services
-from handlers.trades import event_as_dict
 from state import jsontext
 from state.event import SignalEvent
+from state.shown import event_as_dict
 from state.vocabulary import POSITION
 
 
@@ -24,7 +25,7 @@ from state.vocabulary import POSITION
 @access(Role.READ)
 def show_workbench() -> Response:
     """The page."""
-    return page("workbench.html", examples=EXAMPLES, versions=payloads.VERSIONS)
+    return page("workbench.html", examples=MESSAGES, versions=payloads.VERSIONS)
 
 
 @blueprint.post("/workbench")
@@ -35,20 +36,25 @@ def read_message() -> Response:
 
 
 def reading_of(raw: bytes, *, fill: bool) -> dict[str, Any]:
-    """What the message becomes: {error} when all of it would be refused, else {version, schema, secret, items}.
+    """What the message becomes: {error} when all of it would be refused, else {schema, secret, items}.
+
+    `version` is the version that knows it, also when it is refused, and `right` that version's own messages.
 
     An item has an `error`, or `event`, what it `shown` as JSON says, and a `message` and `pine` text that say the same.
     """
     here = services()
     raw, filled = fill_placeholders(raw, datetime.now(UTC)) if fill else (raw, [])
+    version = None
     try:
         offered, body = take_credentials(alert_object(raw))
+        version = payloads.recognised_as(body)
         context = payloads.Context(received_at=datetime.now(UTC), naive_zone=here.settings.naive_timestamp_zone)
         reading = payloads.read(body, context)
     except AlertbookError as error:
-        return {"error": error, "items": [], "filled": filled}
+        return {"error": error, "items": [], "filled": filled, "version": version, "right": messages_of(version)}
     return {
         "error": None,
+        "right": messages_of(reading.version),
         "items": [_item(index, outcome) for index, outcome in enumerate(reading.outcomes)],
         "version": reading.version,
         "schema": reading.schema_version,

@@ -9,6 +9,15 @@
     document.getElementById("toast").append(line);
     setTimeout(() => line.remove(), bad ? 12000 : 5000);
   };
+  // What is outside an open dialog can neither be read nor heard: there it is told inside.
+  const complain = (node, text) => {
+    const form = node.closest("dialog form");
+    if (!form) { toast(text, true); return; }
+    const line = form.querySelector("[role=alert]") || form.insertBefore(document.createElement("p"), form.lastElementChild);
+    line.setAttribute("role", "alert");
+    line.className = "alarm";
+    line.textContent = text;
+  };
 
   /* ages */
   const age = (seconds) => {
@@ -30,8 +39,8 @@
     busy: false, good: Date.now(), failed: false,
   }));
   const open = (node) => [...node.querySelectorAll("details")].map((one) => one.open);
-  const swap = (node, html) => {
-    const before = open(node);
+  const swap = (node, html, renew) => {
+    const before = renew ? [] : open(node);
     const holder = document.createElement("template");
     holder.innerHTML = html;
     node.replaceChildren(holder.content);
@@ -199,7 +208,7 @@
     return [answer, isJson ? await answer.json() : await answer.text()];
   };
   const done = (node, answer, told) => {
-    if (!answer.ok) { toast(explain(answer, typeof told === "object" ? told : null), true); return false; }
+    if (!answer.ok) { complain(node, explain(answer, typeof told === "object" ? told : null)); return false; }
     const go = node.dataset.go || (told && told.go);
     if (go) location.assign(go);
     else if ("reload" in node.dataset) location.reload();
@@ -208,7 +217,7 @@
   };
   const act = async (node, work) => {
     node.disabled = true;
-    try { await work(); } catch (error) { toast("The server does not answer.", true); }
+    try { await work(); } catch (error) { complain(node, "The server does not answer."); }
     node.disabled = false;
   };
   document.addEventListener("click", (event) => {
@@ -230,7 +239,7 @@
       act(node, async () => {
         if (data.into) {
           const [answer, told] = await send(data.post, document.querySelector(data.textFrom).value, true);
-          if (typeof told === "string") swap(document.querySelector(data.into), told); else toast(explain(answer, told), true);
+          if (typeof told === "string") swap(document.querySelector(data.into), told, true); else toast(explain(answer, told), true);
           return;
         }
         const body = data.bodyFrom ? { [data.field]: document.querySelector(data.bodyFrom).value } : {};
@@ -245,7 +254,7 @@
     event.preventDefault();
     const fields = [...new FormData(form).entries()].filter(([name, value]) => name !== "typed" && value !== "");
     const word = form.dataset.confirm;
-    if (word && form.elements.typed.value.trim() !== word) { toast("Type " + word + " to confirm.", true); return; }
+    if (word && form.elements.typed.value.trim() !== word) { complain(form, "Type " + word + " to confirm."); return; }
     const body = Object.fromEntries(fields.map(([name, value]) => [name, form.elements[name].dataset.kind === "bool" ? value === "true" : value]));
     act(form.querySelector("[type=submit]"), async () => {
       const [answer, told] = await send(form.dataset.form, body);
