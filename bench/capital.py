@@ -27,7 +27,8 @@ from database.embedded import EmbeddedPostgres
 ROOT: Final = Path(__file__).resolve().parents[1]
 SENDERS: Final = 16
 SECONDS: Final = 8.0
-ROWS: Final = 1_000_000
+#: Of each of two tables; another number may be given.
+ROWS: Final = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 BODY: Final = b'{"source": "bench", "currency": "CAD", "amount": 1234.56, "note": "one deposit of many"}'
 
 
@@ -135,7 +136,7 @@ def main() -> None:
             port = free_port()
             server = serve(url, port, Path(folder) / "server")
             try:
-                publish("capital", [deposits(port), *counting(url, port)])
+                publish("capital" if ROWS == 1_000_000 else f"capital-{ROWS}", [deposits(port), *counting(url, port)])
             finally:
                 server.terminate()
                 server.wait()

@@ -67,6 +67,11 @@ class Load:
     def run(self, seconds: float) -> Result:
         """Keep every sender busy for so long; each rests for `pause` seconds after an answer."""
         started = time.perf_counter()
+        # resting senders that all began at once would come in waves
+        waves = len(self._resting)
+        self._resting = deque(
+            (started + self._pause * number / waves, sender) for number, (_, sender) in enumerate(self._resting)
+        )
         while (now := time.perf_counter()) - started < seconds:
             while self._resting and self._resting[0][0] <= now:
                 self._send(self._resting.popleft()[1])

@@ -21,7 +21,8 @@ from database.pool import Pool
 from settings import load
 from state import jsontext
 from state.newyork import NEW_YORK
-from state.snapshot_reading import localiser, normalise
+from state.snapshot_reading import normalise
+from state.snapshot_values import localiser
 from web_server import create_app
 
 ROUNDS: Final = 20

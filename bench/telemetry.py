@@ -23,7 +23,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,10 +50,10 @@ class Server:
         self.environment = {**os.environ, "DATABASE_URL": database_url, "PORT": str(self.port), "HOST": "127.0.0.1"}
 
     def start(self) -> None:
-        folder = tempfile.mkdtemp(prefix="bench-data-")
+        self.folder = tempfile.mkdtemp(prefix="bench-data-")
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "web_server.py")],
-            env={**self.environment, "ALERTBOOK_DATA_DIR": folder},
+            env={**self.environment, "ALERTBOOK_DATA_DIR": self.folder},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -67,6 +67,12 @@ class Server:
 
     def signal(self, number: int) -> None:
         os.killpg(self.process.pid, number)
+
+    def stop(self) -> None:
+        """End as an operator ends it, and leave nothing behind."""
+        self.signal(signal.SIGTERM)
+        self.process.wait()
+        shutil.rmtree(self.folder)
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -100,9 +106,20 @@ def micros(took: list[int]) -> dict[str, float]:
     return {"p50_us": took[len(took) // 2] / 1000, "p99_us": took[int(len(took) * 0.99)] / 1000}
 
 
+class Bare:
+    """What this machine makes of a call that only appends its arguments to a list: the floor of the record call."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **kwargs: self.kept.append((args, kwargs))
+
+
 def outage() -> None:
-    """Thirty seconds each: up, killed, frozen, up again."""
+    """Thirty seconds each: up, killed, frozen, up again; before them a bare call for comparison."""
     walk = runpy.run_path(str(ROOT / "docs" / "examples" / "telemetry_random_walk.py"))
+    say(state="bare list", **micros(walk["run"](Bare(), 1, 20, 500, 1)))
     with serving() as (server, url):
         telemetry = TelemetryManager(HttpStorage(server.url, timeout=2.0), flush_interval_seconds=1.0)
 

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,8 +36,7 @@ PORTS = {"alertbook": 5201, "parse": 5202, "older": 5203, "asyncio": 5204}
 
 def _command(name: str) -> list[str]:
     if name == "asyncio":
-        app = "bench.baselines.asyncio_design:app"
-        return [PYTHON, "-m", "uvicorn", app, "--port", str(PORTS[name]), "--workers", "2", "--log-level", "warning"]
+        return [PYTHON, "-m", "bench.baselines.asyncio_server", str(PORTS[name])]
     conf = "gunicorn.conf.py" if name == "alertbook" else "bench/baselines/gunicorn_plain.py"
     return [PYTHON, "-m", "gunicorn", "-c", conf]
 
@@ -48,22 +48,29 @@ def served(name: str, environment: Mapping[str, str]) -> Iterator[int]:
     own = {"PORT": str(PORTS[name]), "BASELINE_APP": apps.get(name, ""), "LOG_LEVEL": "WARNING"}
     secret = {"WEBHOOK_SECRET": "bench-secret-1"} if name == "alertbook" else {}
     process = subprocess.Popen(
-        _command(name), env={**environment, **own, **secret}, cwd=ROOT, stdout=subprocess.DEVNULL
+        _command(name),
+        env={**environment, **own, **secret},
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(PORTS[name])
+        _wait(name)
         yield PORTS[name]
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait(port: int) -> None:
+def _wait(name: str) -> None:
     for _ in range(200):
-        with suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/nowhere", timeout=1).close()
-            return
-        time.sleep(0.1)
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{PORTS[name]}/nowhere", timeout=1).close()
+        except urllib.error.HTTPError:
+            return  # an answer all the same
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{name} does not answer")
 
 
 def pgbench(url: str, seconds: int, senders: int) -> float:
@@ -101,7 +108,8 @@ def main(rounds: int, seconds: float, only: tuple[str, ...]) -> None:
     figures: dict[str, dict[str, list[Any]]] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        postgres = EmbeddedPostgres(folder)
+        # the older design has a connection for each sender
+        postgres = EmbeddedPostgres(folder, settings={"max_connections": "200"})
         url = postgres.start()
         stack.callback(postgres.stop)
         migrate.apply(url)
@@ -116,7 +124,17 @@ def main(rounds: int, seconds: float, only: tuple[str, ...]) -> None:
                     figures.setdefault(shape, {}).setdefault(name, []).append(run)
                 if "pgbench" in wanted and keep:
                     figures[shape].setdefault("pgbench", []).append(pgbench(url, int(seconds), senders))
+        if "alertbook" in ports:
+            figures["half load, 32 senders"] = {"alertbook": _half_load(ports["alertbook"], figures, rounds, seconds)}
     report.publish("webhook", _rows(figures))
+
+
+def _half_load(port: int, figures: dict[str, dict[str, list[Any]]], rounds: int, seconds: float) -> list[Result]:
+    """Alerts at half the speed that the same senders reached when they did not rest."""
+    full = median(one.per_second for one in figures["32 senders, kept connections"]["alertbook"])
+    pause = 32 / (full / 2) - 0.003
+    path = f"{PATH}/bench-secret-1"
+    return [Load(port, path, senders=32, keep=True, pause=pause).run(seconds) for _ in range(rounds)]
 
 
 def _rows(figures: dict[str, dict[str, list[Any]]]) -> list[dict[str, Any]]:
