@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from database import migrate
 from database.embedded import EmbeddedPostgres
 from settings import Settings, load
+from tests import pgbouncer
 from web_server import create_app
 
 hypothesis_settings.register_profile("steady", derandomize=True, deadline=None)
@@ -58,6 +59,16 @@ def template(server: str) -> str:
     return "template_alertbook"
 
 
+@pytest.fixture(scope="session")
+def pooler(server: str) -> Iterator[Path | None]:
+    """Where PgBouncer's socket is, when this run goes through it."""
+    if pgbouncer.PROGRAM is None:
+        yield None
+        return
+    with pgbouncer.pooling(server) as folder:
+        yield folder
+
+
 @pytest.fixture
 def empty_database_url(server: str) -> Iterator[str]:
     """A database in which nothing was ever done."""
@@ -65,9 +76,15 @@ def empty_database_url(server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(server: str, template: str) -> Iterator[str]:
-    """A fresh database with every migration applied."""
+def direct_url(server: str, template: str) -> Iterator[str]:
+    """A fresh database with every migration applied, as migrations reach it."""
     yield from _database(server, template)
+
+
+@pytest.fixture
+def database_url(direct_url: str, pooler: Path | None) -> str:
+    """The same database as the product reaches it: by way of PgBouncer when this run has one."""
+    return direct_url if pooler is None else pgbouncer.through(pooler, direct_url)
 
 
 def _database(server: str, template: str) -> Iterator[str]:
@@ -78,9 +95,10 @@ def _database(server: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
+def settings(database_url: str, direct_url: str, tmp_path: Path) -> Settings:
     """Settings of a server on loopback without keys."""
-    return load({"DATABASE_URL": database_url, "ALERTBOOK_DATA_DIR": str(tmp_path)})
+    urls = {"DATABASE_URL": database_url, "DATABASE_URL_DIRECT": direct_url}
+    return load({**urls, "ALERTBOOK_DATA_DIR": str(tmp_path)})
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Bodies that no well-behaved sender would send, by name. SECRET stands where a secret is echoed."""
 
 from typing import Final
+from urllib.parse import quote
 
 SECRET: Final = "canary-5d0c9a41e7b2f386"
+#: A credential of somebody else, which nothing but its name gives away.
+OTHER: Final = "others-canary-1b86e0f4"
 _GOOD: Final = b'"type":"ENTRY","signal_id":"h","entry_price":1'
 
 
@@ -10,7 +13,96 @@ def _escaped(text: str) -> bytes:
     return b"".join(b"\\u%04x" % ord(character) for character in text)
 
 
+def _percent(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+def disguises(secret: str) -> dict[str, bytes]:
+    """Every way in which a body can spell a text, as JSON text between quotation marks."""
+    escaped = _escaped(secret)
+    return {
+        "plain": secret.encode(),
+        "escaped": escaped,
+        "half_escaped": secret[:5].encode() + _escaped(secret[5:]),
+        "json_in_json": escaped.replace(b"\\", b"\\\\"),
+        "json_in_json_in_json": escaped.replace(b"\\", b"\\" * 4),
+        "percent": _percent(secret).encode(),
+        "percent_upper": _percent(secret).upper().encode(),
+        "percent_twice": quote(_percent(secret)).encode(),
+        "percent_some": (secret[:3] + _percent(secret[3:])).encode(),
+        "percent_escaped": _percent(secret).replace("%", "\\u0025").encode(),
+        "backslash_escaped": escaped.replace(b"\\", b"\\u005c"),
+        "entities": "".join(f"&#{ord(one)};" for one in secret).encode(),
+        "entities_hex": "".join(f"&#x{ord(one):X};" for one in secret).encode(),
+        "entities_twice": "".join(f"&amp;#{ord(one)};" for one in secret).encode(),
+        "in_an_address": f"https://example.com/a?b={quote(secret)}&c=1".encode(),
+        "in_json_text": b'{\\"deep\\": \\"' + secret.encode() + b'\\"}',
+    }
+
+
+#: Bodies around a disguised echo: one that is read, one that is refused, and two that nobody can read.
+_AROUND: Final = {
+    "read": b'{%s,"note":"x %%s y"}' % _GOOD,
+    "in_a_name": b'{%s,"%%s":1}' % _GOOD,
+    "refused": b'{"type":"ENTRY","signal_id":"h9","entry_price":"x","note":["%s"]}',
+    "broken": b'{"note":"%s", oops',
+    "repeated": b'{"a":1,"a":2,"note":"%s"}',
+}
+
+
+def echoes(secret: str) -> dict[str, bytes]:
+    """A disguised text in bodies of every fate."""
+    return {
+        f"{fate}_{name}": around % spelt
+        for name, spelt in disguises(secret).items()
+        for fate, around in _AROUND.items()
+    }
+
+
+_NAMES: Final = ("secret", "passphrase", "password", "token", "key", "apikey", "api_key", "email_token", "Email-Token")
+_FIELDS: Final = ",".join(f'"{name}":"{OTHER}"' for name in _NAMES)
+_ESCAPED_FIELDS: Final = ",".join(f'"{_escaped(name).decode()}":"{OTHER}"' for name in _NAMES)
+_DEEP: Final = f'"strategy":{{"secret":"{OTHER}","a":[{{"password":"{OTHER}"}}]}}'
+_ORDER: Final = '"ticker":"NQ1!","action":"buy","time":"2025-11-20T14:30:00Z"'
+
+#: Credentials of others, in every dialect, at every depth, in bodies that are read, refused and broken.
+CREDENTIALS: Final[dict[str, bytes]] = {
+    name: body.encode()
+    for name, body in {
+        "order": f"{{{_ORDER},{_FIELDS}}}",
+        "order_deep": f'{{{_ORDER},"a":[{{"b":{{{_FIELDS}}}}}]}}',
+        "order_in_text": f'{{{_ORDER},"a":"{{{_FIELDS}}}"}}'.replace(
+            f"{{{_FIELDS}}}", f"{{{_FIELDS}}}".replace('"', '\\"')
+        ),
+        "nested": f'{{"ticker":"NQ1!","strategy":{{"order_action":"buy",{_FIELDS}}},"bar":{{{_FIELDS}}}}}',
+        "traderspost": f'{{"ticker":"A","action":"exit","extras":{{{_FIELDS}}},"takeProfit":{{{_FIELDS}}}}}',
+        "threecommas": f'{{"tv_instrument":"A","action":"buy","order":{{{_FIELDS}}},{_FIELDS}}}',
+        "line": f"{OTHER},buy,EURUSD,secret={OTHER},api_key={OTHER},token={OTHER}",
+        "line_wrong": f"{OTHER},whatever,EURUSD,passphrase={OTHER}",
+        "line_short": f"{OTHER},buy",
+        "line_twice": f"{OTHER},buy,EURUSD\n{OTHER},sell,EURUSD,key={OTHER}",
+        "escaped_names": f"{{{_ORDER},{_ESCAPED_FIELDS}}}",
+        "escaped_names_broken": f"{{{_ORDER},{_ESCAPED_FIELDS}",
+        "broken": f'{{{_ORDER},"a":{{{_FIELDS}}},oops',
+        "broken_values": f'{{"token":{{"x":["{OTHER}"]}},"key":["{OTHER}"],"secret":"{OTHER}',
+        "single_quotes": f"{{'secret': '{OTHER}', key: {OTHER}}}",
+        "refused": f'{{"type":"ENTRY","signal_id":"a,b","x":{{{_FIELDS}}}}}',
+        "telemetry": f'{{"schema_version":"1.0.0",{_GOOD.decode()},{_DEEP}}}',
+        "batch": f'{{"event_type":"MFE_UPDATE_BATCH","signals":[{{"trade_id":"b",{_FIELDS}}},{{{_FIELDS}}}]}}',
+        "form": "&".join(f"{name}={OTHER}" for name in _NAMES),
+    }.items()
+}
+CREDENTIALS["utf16"] = CREDENTIALS["order"].decode().encode("utf-16")
+CREDENTIALS["utf16_escaped"] = CREDENTIALS["escaped_names"].decode().encode("utf-16-be")
+
+
 HOSTILE: Final[dict[str, bytes]] = {
+    **echoes(SECRET),
+    **CREDENTIALS,
+    "telemetry_secret_inside": b'{"schema_version":"1.0.0",%s,"strategy":{"secret":"%s"}}' % (_GOOD, SECRET.encode()),
+    "utf16_escaped": ('{"note":"' + _escaped(SECRET).decode() + '"}').encode("utf-16"),
+    "javascript": b"{note: '%s'}" % b"".join(b"\\x%02x" % ord(one) for one in SECRET),
+    "code_points": b"{note: '%s'}" % b"".join(b"\\u{%x}" % ord(one) for one in SECRET),
     "echo": b'{%s,"note":"a %s b"}' % (_GOOD, SECRET.encode()),
     "echo_in_key": b'{%s,"%s":1}' % (_GOOD, SECRET.encode()),
     "echo_escaped": b'{%s,"note":"%s"}' % (_GOOD, _escaped(SECRET)),

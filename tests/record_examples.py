@@ -14,9 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-import demo
 from database import migrate
 from database.embedded import EmbeddedPostgres
+from demo.filling import fill_app
 from handlers.operation_examples import FILE
 from settings import load
 from tests.example_requests import REQUESTS
@@ -115,7 +115,7 @@ def main() -> None:
             app = create_app(load({"DATABASE_URL": url, "ALERTBOOK_DATA_DIR": folder, "LOG_LEVEL": "ERROR"}))
             app.test_client_class = demo_client
             with app.app_context():
-                demo.fill_app(app)
+                fill_app(app)
             client = app.test_client()
             for method, path, body in REQUESTS:
                 given = {} if body is None else {"data" if isinstance(body, str) else "json": body}

@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import deploy
+import smoke
 from database import console, migrate
 from settings import PLATFORM_VARIABLES, load
 from tests.conftest import run_sql
@@ -151,14 +152,14 @@ def test_fresh_keys_are_complete_different_and_accepted() -> None:
 def test_smoke_posts_every_sample_reads_it_back_and_cleans_up(site: str, database_url: str) -> None:
     result = run("smoke", "--url", site, DATABASE_URL=database_url)
     assert result.exit_code == 0, result.output
-    assert f"{len(deploy.sample_alerts())} passed, 0 failed" in result.output
+    assert f"{len(smoke.sample_alerts())} passed, 0 failed" in result.output
     assert run_sql(database_url, "SELECT count(*) FROM automated_signals") == [(0,)]
 
 
 def test_smoke_says_when_it_cannot_clean_up(
     site: str, nowhere: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = deploy.sample_alerts()[:2]
+    samples = smoke.sample_alerts()[:2]
     monkeypatch.setattr(deploy, "sample_alerts", lambda: samples)
     result = run("smoke", "--url", site, **nowhere)
     assert result.exit_code == 0
@@ -201,22 +202,22 @@ def test_smoke_without_samples_is_a_failure(nowhere: dict[str, str], monkeypatch
     ],
 )
 def test_only_the_ids_of_a_sample_are_replaced(before: bytes, after: bytes) -> None:
-    body, ids = deploy.with_fresh_ids(before, "t")
+    body, ids = smoke.with_fresh_ids(before, "t")
     assert body == after
     assert all(one.encode() in body for one in ids)
 
 
 def test_a_rotation_uses_its_first_key(site: str, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[deploy.Target] = []
+    asked: list[smoke.Target] = []
     monkeypatch.setattr(deploy, "sample_alerts", lambda: [Path("x/y.json")])
 
-    def ask(target: deploy.Target, path: Path) -> deploy.SmokeResult:
+    def ask(target: smoke.Target, path: Path) -> smoke.SmokeResult:
         asked.append(target)
-        return deploy.SmokeResult(path.stem, True, "", ())
+        return smoke.SmokeResult(path.stem, True, "", ())
 
-    monkeypatch.setattr(deploy, "_try_sample", ask)
+    monkeypatch.setattr(deploy, "try_sample", ask)
     run("smoke", "--url", f"{site}/", WEBHOOK_SECRET="new-secret, old-secret", API_KEY="new-key-1,old-key-1")
-    assert asked == [deploy.Target(site, "new-secret", "new-key-1", None)]
+    assert asked == [smoke.Target(site, "new-secret", "new-key-1", None)]
 
 
 def test_psql_opens_the_database_without_showing_its_password(database_url: str) -> None:

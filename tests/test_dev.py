@@ -102,10 +102,22 @@ def test_test_runs_every_check_and_then_all_tests_with_coverage(checkout: Path) 
     assert calls(checkout)[-1] == "run -m pytest -n auto --maxprocesses 4 --cov --cov-fail-under=95"
 
 
+def test_pgbouncer_is_handed_to_the_tests_by_its_path(checkout: Path) -> None:
+    program = checkout.parent.parent / "bin" / "pgbouncer"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    fake = checkout.parent.parent / "bin" / "python3.13"
+    fake.write_text(PYTHON.replace('echo "run $*"', 'echo "run $ALERTBOOK_TEST_PGBOUNCER $*"'))
+    assert dev(checkout, "test", "--pgbouncer", "tests/state").returncode == 0
+    assert calls(checkout)[-1] == f"run {program} -m pytest tests/state"
+    assert dev(checkout, "test", "tests/state").returncode == 0
+    assert calls(checkout)[-1] == "run  -m pytest tests/state"
+
+
 def test_bench_lists_and_refuses_unknown_names(checkout: Path) -> None:
     assert dev(checkout, "bench").stdout == "writes\n"
     assert dev(checkout, "bench", "writes", "--fast").returncode == 0
-    assert calls(checkout)[-1] == "run bench/writes.py --fast"
+    assert calls(checkout)[-1] == "run -P bench/writes.py --fast"
     unknown = dev(checkout, "bench", "none")
     assert unknown.returncode == 1
     assert "there is no bench/none.py" in unknown.stderr
@@ -142,5 +154,7 @@ def test_a_machine_without_python_is_told_so(checkout: Path) -> None:
 def test_continuous_integration_runs_the_same_command() -> None:
     runner = ROOT / ".ci" / "run"
     assert os.stat(runner).st_mode & stat.S_IXUSR
-    assert runner.read_text().endswith("\nCI=true exec ./dev test\n")
-    assert "- run: .ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert runner.read_text().endswith("\nCI=true ./dev test\nCI=true exec ./dev faults\n")
+    jobs = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert jobs.count("- run: .ci/run") == 1
+    assert "faults" not in jobs

@@ -1,10 +1,13 @@
 """Whatever a client sends: never a 500, never a secret kept, and what was stored can be read back."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask import Flask
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 from database.embedded import binary
 from settings import load
 from tests.conftest import run_sql
-from tests.hostile import HOSTILE, SECRET
+from tests.hostile import HOSTILE, OTHER, SECRET, echoes
 from web_server import create_app
 
 ROOT = Path(__file__).parents[1]
@@ -49,18 +52,27 @@ def everything_reads(client: FlaskClient) -> None:
         assert client.get(f"/api/v1/quarantine/{item['id']}").status_code == 200
 
 
-def nowhere(url: str, folder: Path, printed: str, answers: str) -> None:
-    """The secret is in no dump, no spool, no log and no answer."""
+def spelt_out(stored: bytes) -> str:
+    """What was stored, every disguise undone as often as there is one."""
+    text = stored.replace(b"\x00", b"").decode("utf-8", "replace")
+    before = None
+    while text != before:
+        before = text
+        text = re.sub(r"\\+(?:u00|x|u\{)([0-9A-Fa-f]{2})\}?", lambda one: chr(int(one[1], 16)), unquote(unescape(text)))
+    return text
+
+
+def nowhere(url: str, folder: Path, printed: str, answers: str, *, secret: str = SECRET) -> None:
+    """The secret is in no dump, no spool, no log and no answer, and neither is what only its name gives away."""
     dump = subprocess.run([binary("pg_dump"), url], capture_output=True, check=True).stdout
     assert b"automated_signals" in dump
-    canary = SECRET.encode()
     rows: list[Any] = run_sql(url, "SELECT raw FROM quarantine")
-    assert canary not in dump
-    assert all(canary not in bytes(raw) for (raw,) in rows)
-    assert all(canary not in bytes(raw).replace(b"\x00", b"") for (raw,) in rows)
-    assert all(canary not in path.read_bytes() for path in folder.rglob("*") if path.is_file())
-    assert SECRET not in printed
-    assert SECRET not in answers
+    files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    kept = [dump, *(bytes(raw) for (raw,) in rows), *files, printed.encode(), answers.encode()]
+    for one in map(spelt_out, kept):
+        for canary in (secret, OTHER):
+            place = one.find(canary)
+            assert place < 0, one[max(0, place - 200) : place + 100]
 
 
 def test_no_hostile_body_gets_more_than_a_refusal_and_no_secret_stays(
@@ -81,7 +93,7 @@ def test_no_hostile_body_gets_more_than_a_refusal_and_no_secret_stays(
 def test_strangers_with_hostile_bodies_get_in_nowhere(app: Flask, database_url: str) -> None:
     client = app.test_client()
     for number, (name, body) in enumerate(HOSTILE.items()):
-        if SECRET.encode() in body and name in ("wrapped_secret",):
+        if name in ("wrapped_secret", "telemetry_secret_inside"):
             continue
         status = client.post(
             "/api/automated-signals/webhook", data=body, environ_base={"REMOTE_ADDR": f"10.1.1.{number}"}
@@ -123,6 +135,37 @@ def test_the_spool_keeps_no_secret(tmp_path: Path, capsys: pytest.CaptureFixture
     assert b"a *** b" in spool
     assert SECRET.encode() not in spool
     assert SECRET not in "".join(capsys.readouterr())
+
+
+NUMBER = "8675309142857"
+
+
+def test_a_secret_of_digits_is_no_number_either(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = {"DATABASE_URL": database_url, "ALERTBOOK_DATA_DIR": str(tmp_path), "WEBHOOK_SECRET": NUMBER}
+    app = create_app(load(environment))
+    client, answers = app.test_client(), []
+    spelt = [NUMBER, f"-{NUMBER}", f"{NUMBER}.50", f"1{NUMBER}", f"{NUMBER[0]}.{NUMBER[1:]}e12", f"{NUMBER}e3"]
+    for number in spelt:
+        for body in (
+            f'{{"type":"ENTRY","signal_id":"d","entry_price":1,"deep":[{{"a":{number}}}],"b":1.25}}',
+            f'{{"type":"ENTRY","signal_id":"d","entry_price":{number}}}',
+            f'{{"type":"ENTRY","signal_id":{number},"entry_price":1}}',
+            f'{{"type":"ENTRY","entry_price":[{number}], oops',
+        ):
+            answers.append(client.post(f"/api/automated-signals/webhook/{NUMBER}", data=body).get_data(as_text=True))
+    for raw in echoes(NUMBER).values():
+        answers.append(client.post(f"/api/automated-signals/webhook/{NUMBER}", data=raw).get_data(as_text=True))
+    taken = client.post("/api/automated-signals", data=f'{{"ticker":"NQ1!","action":"buy","secret":{NUMBER},"b":7}}')
+    assert taken.status_code == 200
+    everything_reads(client)
+    stored = run_sql(
+        database_url, "SELECT count(*), count(*) FILTER (WHERE legacy_payload -> 'b' = '1.25') FROM automated_signals"
+    )
+    assert stored[0] > (5, 4)
+    nowhere(database_url, tmp_path, "".join(capsys.readouterr()), "".join(answers), secret=NUMBER)
+    app.extensions["alertbook"].close()
 
 
 json_values = st.recursive(

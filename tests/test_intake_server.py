@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 
 from database.embedded import running_url
 from tests.conftest import run_sql
-from tests.processes import Server, none_left, server
+from tests.processes import Server, none_left, only_when, server, wait_until
 
 SECRET = "canary-7b1d22f09c5e4a63"
 WEBHOOK = f"/api/automated-signals/webhook/{SECRET}"
@@ -50,6 +52,19 @@ class Raw:
         body = response.read()
         self.socket.close()
         return response.status, json.loads(body)
+
+
+@contextmanager
+def halted(one: Server) -> Iterator[None]:
+    """No worker does anything: what is sent lies in the system's queue."""
+    workers = psutil.Process(one.pid).children()
+    for worker in workers:
+        worker.suspend()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.resume()
 
 
 def chunk(data: bytes) -> bytes:
@@ -188,3 +203,25 @@ def test_no_worker_outlives_its_master(tmp_path: Path) -> None:
         none_left(workers)
     finally:
         one.end()
+
+
+def test_what_lay_in_the_queue_for_long_is_asked_for_again_while_its_sender_waits(one: Server) -> None:
+    only_when(sys.platform.startswith("linux"), "on Linux")
+    body = GOOD % b"waited"
+    with halted(one):
+        waiting = Raw(one).head(f"Content-Length: {len(body)}").say(body)
+        time.sleep(1.7)
+    status, answer = waiting.answer()
+    assert (status, answer["code"]) == (503, "UNAVAILABLE")
+    again = Raw(one).head(f"Content-Length: {len(body)}").say(body).answer()[1]
+    assert (again["durable"], again.get("duplicate")) == ("database", None)
+
+
+def test_what_lay_in_the_queue_until_its_sender_gave_up_is_stored(one: Server) -> None:
+    only_when(sys.platform.startswith("linux"), "on Linux")
+    body = GOOD % b"given_up"
+    with halted(one):
+        Raw(one).head(f"Content-Length: {len(body)}").say(body).socket.close()
+        time.sleep(1.7)
+    count = "SELECT count(*) FROM automated_signals WHERE trade_id = 'given_up'"
+    wait_until(lambda: run_sql(running_url(one.data) or "", count)[0][0] == 1, 10, "the alert")

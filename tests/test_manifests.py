@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from jobs import JOBS
 from jobs.trades_sync import Exit
 from settings import load
 from tests.processes import ROOT
@@ -69,6 +70,8 @@ def test_everything_of_the_contract_is_there() -> None:
         "HorizontalPodAutoscaler alertbook",
         "PodDisruptionBudget alertbook",
         "Job alertbook-migrate",
+        "CronJob alertbook-nightly-capital",
+        "CronJob alertbook-deliver-notices",
     }
     for folder in ("trades-sync", "alertbook"):
         first = sorted((K8S / folder).iterdir())[0]
@@ -92,6 +95,22 @@ def test_the_schedule_is_new_yorks(name: str, schedule: str) -> None:
     (container,) = job["template"]["spec"]["containers"]
     assert container["command"] == ["python", "-m", "jobs", "run", "trades-sync"]
     assert rule["onExitCodes"]["containerName"] == container["name"]
+
+
+@pytest.mark.parametrize(("name", "schedule"), [("nightly-capital", "15 0 * * *"), ("deliver-notices", "*/5 * * * *")])
+def test_the_jobs_of_the_server_are_started_by_their_names(name: str, schedule: str) -> None:
+    spec = DOCUMENTS[f"alertbook: CronJob alertbook-{name}"]["spec"]
+    # a nightly job is about the New York day that is over, also in the nights of a clock change
+    assert (spec["schedule"], spec["timeZone"]) == (schedule, "America/New_York")
+    assert spec["concurrencyPolicy"] == "Forbid"
+    job = spec["jobTemplate"]["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    assert container["command"] == ["python", "-m", "jobs", "run", name]
+    assert name in {job.name for job in JOBS}
+    (rule,) = job["podFailurePolicy"]["rules"]
+    assert (rule["onExitCodes"]["containerName"], rule["onExitCodes"]["values"]) == (container["name"], [2])
+    images = {one["image"] for pod in PODS.values() for one in pod["containers"]}
+    assert images == {container["image"]}
 
 
 @pytest.mark.parametrize("name", PODS)
@@ -141,7 +160,7 @@ def test_the_settings_of_the_config_maps_are_read() -> None:
     sync = DOCUMENTS["trades-sync: ConfigMap trades-sync-config"]["data"]
     settings = load({**sync, "PORT": "8080"})
     assert settings.alertbook_url == "http://alertbook.haiphen.svc.cluster.local"
-    source = (ROOT / "settings.py").read_text(encoding="utf-8")
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "settings").glob("*.py"))
     for document in DOCUMENTS.values():
         for name in {**document.get("data", {}), **document.get("stringData", {})}:
             assert f'"{name}"' in source, name  # a setting that nobody reads is a misspelt one
@@ -160,8 +179,8 @@ def test_the_dockerfile_builds_from_what_is_here() -> None:
     assert [argument for step, argument in steps if step == "USER"] == ["10001:10001"]
     assert not re.search(r"curl|wget|git clone|apt-get|https?:", text)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
-    needed = ["web_server.py", "deploy.py", "gunicorn.conf.py", "settings.py", "errors.py", "requirements.txt"]
-    needed += ["database", "handlers", "jobs", "state", "test_payloads"]
+    needed = ["web_server.py", "deploy.py", "gunicorn.conf.py", "errors.py", "requirements.txt"]
+    needed += ["database", "handlers", "jobs", "settings", "state", "test_payloads"]
     assert not [name for name in needed if any(fnmatch(name, pattern) for pattern in ignored)]
     for name in needed:
         assert (ROOT / name).exists()

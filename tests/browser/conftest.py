@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from playwright.sync_api import Request as Asked
 
-from tests.processes import ROOT, Server, needs, server
+from tests.processes import Server, needs, server
 
 AXE = Path(sys.prefix) / "axe" / "axe.min.js"
 #: A machine with much else to do takes its time.
@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server over the demo's data, open on loopback."""
-    command = (sys.executable, str(ROOT / "demo.py"))
+    command = (sys.executable, "-m", "demo")
     with server(tmp_path_factory.mktemp("demo"), command=command) as one:
         yield one
 

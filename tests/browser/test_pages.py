@@ -36,7 +36,8 @@ def test_every_page_is_silent_accessible_and_asks_nobody_else(at_full: Visitor, 
     assert len(pages) == len(NAVIGATION)
     trade = watched.open("/dashboard/trades").locator("td a.id").first.get_attribute("href") or ""
     faults = {}
-    for path in [*pages, trade, "/dashboard/quarantine", "/dashboard/quarantine/1", "/dashboard/audit"]:
+    more = [f"/dashboard/{name}" for name in ("quarantine", "quarantine/1", "audit", "gaps")]
+    for path in [*pages, trade, *more]:
         page = watched.open(path)
         watched.settled()
         page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -194,6 +195,34 @@ def test_the_kill_switch_from_the_page(at_keyed: Visitor) -> None:
     assert watched.faults == []
 
 
+def test_a_tripwire_is_set_up_and_changed_from_the_page(at_keyed: Visitor) -> None:
+    watched = at_keyed.page()
+    log_in(watched, ADMIN)
+    page = watched.open("/dashboard/governance")
+    page.get_by_role("button", name="Set up a tripwire").click()
+    dialog = page.get_by_role("dialog")
+    given = (("Your name", "Ada"), ("Reason", "watch fills"), ("Domain", "WHOLESALE"), ("Metric", "fill_rate"))
+    for label, text in (*given, ("Trips at a drop of", "2"), ("Type NEW to confirm", "NEW")):
+        dialog.get_by_label(label).fill(text)
+    dialog.get_by_role("button", name="Set up a tripwire").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("max_drop_fraction: must be at most 1")
+    watched.faults.clear()  # the browser itself notes the 422
+    dialog.get_by_label("Trips at a drop of").fill("0.35")
+    dialog.get_by_role("button", name="Set up a tripwire").click()
+    row = page.get_by_role("row", name="WHOLESALE fill_rate")
+    expect(row).to_contain_text("35.0")
+    row.get_by_role("button", name="Change").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Armed").select_option("yes")
+    wanted = "Type WHOLESALE fill_rate to confirm"
+    for label, text in (("Your name", "Ada"), ("Reason", "armed"), (wanted, "WHOLESALE fill_rate")):
+        dialog.get_by_label(label).fill(text)
+    dialog.get_by_role("button", name="Change").click()
+    expect(page.get_by_role("row", name="WHOLESALE fill_rate")).to_contain_text("armed")
+    expect(page.get_by_role("row", name="regression.policy").first).to_contain_text("armed")
+    assert watched.faults == []
+
+
 def test_a_quarantined_alert_is_mended_and_replayed(at_keyed: Visitor) -> None:
     with pytest.raises(HTTPError) as refused:
         post(at_keyed.server, HOOK, {"trade_id": "MENDED-1", "event_type": "ENTRY", "entry_price": "a lot"})
@@ -222,7 +251,11 @@ def test_the_workbench_reads_an_example(at_keyed: Visitor) -> None:
     page.get_by_role("button", name="Read it").click()
     expect(page.get_by_text("No warning.")).to_be_visible()
     expect(page.get_by_text("Filled with sample values:")).to_be_visible()
-    page.get_by_label("The alert's message").fill('{"trade_id": "T", "event_type": "ENTRY", "entry_price": "x"}')
+    page.get_by_label("The alert's message").fill('{"tv_instrument": "BTCUSDT", "action": "dance"}')
     page.get_by_role("button", name="Read it").click()
     expect(page.get_by_text("This would be refused")).to_be_visible()
+    page.locator("#reading").get_by_text("A 3Commas signal").click()
+    page.locator("#reading").get_by_role("button", name="Take it to the bench").click()
+    page.get_by_role("button", name="Read it").click()
+    expect(page.get_by_text("Read as threecommas", exact=True)).to_be_visible()
     assert watched.faults == []

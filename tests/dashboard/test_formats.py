@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from dashboard import formats
+from state.newyork import to_new_york
 
 AT = datetime(2026, 7, 1, 13, 30, 5, 250_000, tzinfo=UTC)
 
@@ -34,11 +35,16 @@ def test_prices_keep_every_digit() -> None:
 
 
 def test_times_are_new_yorks_with_utc_on_hover() -> None:
-    shown = str(formats.when(AT))
+    at = AT.replace(year=to_new_york(datetime.now(UTC)).year)
+    shown = str(formats.when(at))
     assert ">Jul 01 09:30:05<" in shown
-    assert 'title="2026-07-01 13:30:05.250 UTC"' in shown
+    assert f'title="{at.year}-07-01 13:30:05.250 UTC"' in shown
     assert "EDT" in str(formats.when_full(AT))
     assert formats.when(datetime(2026, 1, 1)) == "\u2013"  # noqa: DTZ001 - just what must not be guessed
+
+
+def test_a_time_of_another_year_tells_it() -> None:
+    assert ">Jul 01, 2019 09:30<" in str(formats.when_short(AT.replace(year=2019)))
 
 
 def test_lengths_of_time() -> None:

@@ -56,7 +56,9 @@ def test_the_viewer_reads_and_changes_nothing(keyed: FlaskClient) -> None:
     headers = {"X-CSRF-Token": token(keyed)}
     assert keyed.post("/dashboard/sample", headers=headers).status_code == 403
     assert keyed.post("/api/v1/quarantine/1/discard", json={"reason": "x"}, headers=headers).status_code == 403
-    assert keyed.get("/dashboard/quarantine").status_code == 403
+    refused = keyed.get("/dashboard/quarantine")
+    assert refused.status_code == 403
+    assert "takes the admin key" in refused.text
 
 
 def test_the_admin_changes_with_the_pages_token_only(keyed: FlaskClient) -> None:

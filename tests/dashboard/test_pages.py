@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from dashboard import examples
 from dashboard.navigation import NAVIGATION
 from handlers.middleware.access import declared
 
@@ -121,6 +120,8 @@ def test_today_keeps_realised_and_unrealised_apart(traded: FlaskClient) -> None:
     assert "+0.75\u00a0R" in shown
     assert "unrealised" in shown
     assert "+4.50\u00a0R" in shown
+    assert re.search(r'Unrealised</span><span class="value good">\+0\.75', text(traded, "/dashboard/trades/OPEN"))
+    assert "Unrealised" not in text(traded, "/dashboard/trades/T0")
 
 
 def test_the_feed_tells_accepted_repeated_and_quarantined(client: FlaskClient) -> None:
@@ -138,7 +139,7 @@ def test_the_feed_tells_accepted_repeated_and_quarantined(client: FlaskClient) -
 def test_trades_are_filtered_and_sorted(traded: FlaskClient) -> None:
     def ids(query: str) -> list[str]:
         shown = traded.get(f"/dashboard/trades?{query}").text
-        return re.findall(r'class="id" href="[^"]+">([^<]+)<', shown)
+        return re.findall(r'class="id" title="[^"]+" href="[^"]+">([^<]+)<', shown)
 
     assert ids("") == ["T5", "T4", "T3", "T2", "T1", "T0"]
     assert ids("sort=r")[:3] == ["T5", "T0", "T2"]
@@ -149,7 +150,9 @@ def test_trades_are_filtered_and_sorted(traded: FlaskClient) -> None:
 
 
 def test_a_wrong_filter_is_an_error_page(client: FlaskClient) -> None:
-    assert "not a date" in text(client, "/dashboard/trades?from=yesterday", 422)
+    shown = text(client, "/dashboard/trades?from=yesterday", 422)
+    assert "not a date" in shown
+    assert '<a class="button" href="/dashboard/trades">The same page without these filters' in shown
     assert text(client, "/dashboard/nothing-here", 404)
     assert "There is no trade with this id" in text(client, "/dashboard/trades/NOBODY", 404)
 
@@ -205,15 +208,6 @@ def test_the_calendar_has_whole_weeks(traded: FlaskClient) -> None:
     assert all(row.count("<td") == 7 for row in rows)
 
 
-def test_the_workbench_reads_its_own_examples_without_a_fault(client: FlaskClient) -> None:
-    tried = [item[2] for item in examples.EXAMPLES if item[3] == "message"]
-    assert len(tried) >= 3
-    for message in tried:
-        shown = unescape(client.post("/dashboard/workbench?fill=1", data=message).text)
-        assert "refused" not in shown, shown
-        assert "No warning." in shown, shown
-
-
 def test_the_workbench_stores_nothing_and_names_every_fault(client: FlaskClient) -> None:
     wrong = '{"trade_id": "T1", "event_type": "ENTRY", "entry_price": "x", "stop_loss": "y"}'
     shown = unescape(client.post("/dashboard/workbench", data=wrong).text)
@@ -258,21 +252,40 @@ def test_the_chart_library_is_offered_only_where_something_is_drawn(client: Flas
     assert "plotly" not in client.get("/dashboard/trades").text
 
 
+def fill(client: FlaskClient, minutes_ago: int, action: str, price: str, became: str) -> dict[str, Any]:
+    """Send an order fill of a strategy that is long two or flat."""
+    size = "2" if became == "long" else "0"
+    body = {
+        "ticker": "MNQ1!", "action": action, "price": price, "contracts": "2", "strategy": "Swing Two",
+        "market_position": became, "market_position_size": size, "position_size": size,
+        "prev_market_position": "flat" if became == "long" else "long",
+        "prev_market_position_size": "0" if became == "long" else "2",
+        "time": (datetime.now(UTC) - timedelta(minutes=minutes_ago)).isoformat(),
+    }  # fmt: skip
+    assert client.post(WEBHOOK, data=json.dumps(body)).status_code == 200
+    return body
+
+
+def test_an_alert_that_never_came_is_shown(client: FlaskClient) -> None:
+    assert "No gap" in text(client, "/dashboard/intake")
+    fill(client, 60, "buy", "100", "long")
+    fill(client, 50, "sell", "104.5", "flat")
+    fill(client, 20, "sell", "106", "flat")
+    for path in ("/dashboard/intake", "/dashboard/gaps"):
+        shown = text(client, path)
+        assert "Swing Two, MNQ1!" in shown
+        assert "long 2" in shown
+        assert shown.count('data-label="Expected">flat<') == 1
+    fill(client, 30, "buy", "103", "long")
+    assert "No gap" in text(client, "/dashboard/gaps")
+
+
 def test_a_trade_of_position_alerts_is_shown_in_points(client: FlaskClient) -> None:
-    start = datetime.now(UTC) - timedelta(hours=1)
-    for minutes, action, price, became in ((0, "buy", "100", "long"), (5, "sell", "104.5", "flat")):
-        size = "2" if became == "long" else "0"
-        body = {
-            "ticker": "MNQ1!", "action": action, "price": price, "contracts": "2", "strategy": "Swing",
-            "market_position": became, "market_position_size": size, "position_size": size,
-            "prev_market_position": "flat" if became == "long" else "long",
-            "prev_market_position_size": "0" if became == "long" else "2",
-            "time": (start + timedelta(minutes=minutes)).isoformat(),
-        }  # fmt: skip
-        assert client.post(WEBHOOK, data=json.dumps(body)).status_code == 200
+    fill(client, 60, "buy", "100", "long")
+    body = fill(client, 55, "sell", "104.5", "flat")
     shown = traded_page = text(client, "/dashboard/trades")
     assert "+9.00\u00a0pts" in shown
-    address = re.findall(r'class="id" href="([^"]+)"', traded_page)[0]
+    address = re.findall(r'class="id" title="[^"]+" href="([^"]+)"', traded_page)[0]
     assert "+9.00\u00a0pts" in text(client, address)
     read = unescape(client.post("/dashboard/workbench", data=json.dumps(body)).text)
     assert "Read as order" in read

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from database import quarantine
-from database.caretaker import DRAIN_AT_ONCE, Caretaker
+from database import quarantine, receipts
+from database.caretaker import Caretaker
 from database.durable import Breaker, DurableStore
 from database.pool import Pool
-from database.receipts import Delivery, Tally
-from database.spool import EVENTS, QUARANTINE, Spool
+from database.receipts import Delivery, Tally, refusal
+from database.spool import EVENTS, QUARANTINE, Spool, SpoolUnavailable
 from database.writer import SignalWriter
 from errors import Detail
 from state.event import SignalEvent
@@ -61,10 +61,24 @@ def test_everything_moves_once_the_oldest_first(here: Here) -> None:
     here.spooled(*(event(str(n), received_at=later(n)) for n in reversed(range(150))))
     assert here.caretaker.drain() == 150
     stored = [at for (at,) in here.rows("SELECT received_at FROM automated_signals ORDER BY id")]
-    at_once = [stored[start : start + DRAIN_AT_ONCE] for start in range(0, 150, DRAIN_AT_ONCE)]
-    assert [at for group in at_once for at in sorted(group)] == [later(n) for n in range(150)]  # type: ignore[type-var]
+    assert stored == [later(n) for n in range(150)]
     assert here.spool.depth().count == 0
     assert here.caretaker.drain() == 0
+
+
+def test_a_spool_that_was_full_is_told_once(here: Here, tmp_path: Path) -> None:
+    small = Spool(tmp_path, max_mb=1, max_age=timedelta(days=100_000))
+    for _ in range(2):
+        with pytest.raises(SpoolUnavailable):
+            small.put(EVENTS, NOON, "x" * 2_000_000, timeout=5)
+    for _ in range(2):
+        here.caretaker.round()
+    assert here.rows("SELECT kind, fact LIKE 'spool:%', title LIKE '%was full%' FROM notice") == [("spool", True, True)]
+    assert small.full_since() is None
+    with pytest.raises(SpoolUnavailable):
+        small.put(EVENTS, NOON, "x" * 2_000_000, timeout=5)
+    here.caretaker.round()
+    assert here.rows("SELECT count(*) FROM notice") == [(2,)]
 
 
 def test_what_was_already_stored_stays_one_row_without_a_receipt(here: Here) -> None:
@@ -125,6 +139,31 @@ def test_quarantined_bodies_wait_there_too_and_arrive_once(here: Here) -> None:
     assert rest == ["NOT_JSON", "no", [{"field": "a", "code": "B", "message": "c"}], "1"]
 
 
+def test_refusals_outlive_their_process_and_arrive_once(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [refusal(Delivery(later(n), "203.0.113.7"), body_hash="h", status=413, code="TOO_LARGE") for n in range(3)]
+    receipts.spool_refusals(here.spool, rows[:1], timeout=1)
+    for row in rows[1:]:
+        here.tally.refused(row)
+    here.breaker.open("TEST")
+    with monkeypatch.context() as away:
+        away.setattr(here.caretaker, "_probe", lambda: False)
+        here.caretaker.stop()
+    assert here.spool.depth().count == 2
+    again = Caretaker(here.pool, here.spool, Breaker(), Tally())
+    for _ in range(2):
+        with monkeypatch.context() as dying, suppress(KeyboardInterrupt):
+            dying.setattr(here.spool, "remove", interrupted)
+            again.drain()
+    again.drain()
+    assert here.rows("SELECT kind, status, code, received_at FROM receipt ORDER BY received_at") == [
+        ("refused", 413, "TOO_LARGE", later(n)) for n in range(3)
+    ]
+
+
+def interrupted(ids: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_two_drainers_move_each_once(here: Here) -> None:
     here.spooled(*(event(str(n)) for n in range(300)))
     pools = [Pool(here.url, 2) for _ in range(2)]
@@ -150,11 +189,8 @@ def test_a_drain_that_dies_before_forgetting_is_repeated_harmlessly(
 ) -> None:
     here.spooled(event("a"), timeless("h", NOON))
 
-    def die(ids: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as broken, suppress(KeyboardInterrupt):
-        broken.setattr(here.spool, "remove", die)
+        broken.setattr(here.spool, "remove", interrupted)
         here.caretaker.drain()
     assert here.spool.depth().count == 2
     here.caretaker.drain()

@@ -90,6 +90,14 @@ def postmaster(data: Path) -> psutil.Process:
     return psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0]))
 
 
+def command_of(process: psutil.Process) -> str:
+    """Its command line; nothing of one that has ended in the meantime."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def start_owner(data: Path) -> tuple[subprocess.Popen[str], str]:
     """A process that owns a started database, and the database's URL."""
     owner = subprocess.Popen(
@@ -112,7 +120,7 @@ def test_stop_leaves_no_process_no_socket_and_no_lock(data: Path) -> None:
     postgres = EmbeddedPostgres(data, settings=QUICK)
     url = postgres.start()
     processes = processes_of("alertbook-")
-    mine = [one for one in processes if str(data) in " ".join(one.cmdline())]
+    mine = [one for one in processes if str(data) in command_of(one)]
     folder = Path(str(ask(url, "SHOW unix_socket_directories")).strip('"'))
     assert mine
     postgres.stop()

@@ -13,8 +13,9 @@ from tests.conftest import run_sql
 
 
 @pytest.fixture
-def pool(database_url: str) -> Iterator[Pool]:
-    made = Pool(database_url, 2)
+def pool(direct_url: str) -> Iterator[Pool]:
+    """Connections of the server itself, whose ends are seen; a pooler keeps them to itself."""
+    made = Pool(direct_url, 2)
     yield made
     made.close()
 
@@ -52,10 +53,10 @@ def test_a_waiter_gets_what_becomes_free(pool: Pool) -> None:
     assert found == [[(1,)]]
 
 
-def test_a_broken_connection_is_thrown_away(pool: Pool, database_url: str) -> None:
+def test_a_broken_connection_is_thrown_away(pool: Pool, direct_url: str) -> None:
     query(pool, "SELECT 1")
     run_sql(
-        database_url,
+        direct_url,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )

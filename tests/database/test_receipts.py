@@ -7,7 +7,7 @@ import pytest
 
 from database import receipts
 from database.pool import Pool
-from database.receipts import Delivery, Tally
+from database.receipts import Delivery, Tally, refusal
 from errors import RetryableDatabaseError
 from tests.conftest import run_sql
 from tests.database.test_writer import Writer, event, later
@@ -50,7 +50,7 @@ def test_counts_add_up_over_reports_and_hours(pool: Pool, database_url: str) -> 
 
 def test_a_report_that_fails_keeps_everything(pool: Pool, database_url: str) -> None:
     tally = Tally()
-    tally.refused(HERE, body_hash="h", status=503, code="DATABASE_UNAVAILABLE")
+    tally.refused(refusal(HERE, body_hash="h", status=503, code="DATABASE_UNAVAILABLE"))
     tally.count("unauthenticated", AT)
     away = Pool("postgresql://nobody@127.0.0.1:1/none", 1)
     with pytest.raises(RetryableDatabaseError):
@@ -65,7 +65,7 @@ def test_too_many_refusals_are_counted_instead(pool: Pool, database_url: str, mo
     monkeypatch.setattr(receipts, "KEPT_REFUSALS", 3)
     tally = Tally()
     for _ in range(5):
-        tally.refused(HERE, body_hash="h", status=503, code="X")
+        tally.refused(refusal(HERE, body_hash="h", status=503, code="X"))
     tally.report(pool)
     assert run_sql(database_url, "SELECT count(*) FROM receipt") == [(3,)]
     assert run_sql(database_url, "SELECT kind, deliveries FROM intake_hour") == [("refused", 2)]

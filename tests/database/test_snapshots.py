@@ -22,7 +22,8 @@ from database.pool import Pool
 from state import jsontext
 from state.newyork import NEW_YORK
 from state.snapshot import Verdict
-from state.snapshot_reading import localiser, normalise
+from state.snapshot_reading import normalise
+from state.snapshot_values import localiser
 from tests.conftest import run_sql
 from tests.processes import server, wait_until
 

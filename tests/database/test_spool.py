@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from database.spool import EVENTS, QUARANTINE, Spool, SpoolUnavailable
+from database.spool import EVENTS, QUARANTINE, RECEIPTS, Spool, SpoolUnavailable
 
 NOW = datetime(2026, 3, 2, 17, tzinfo=UTC)
 YEARS = timedelta(days=100_000)
@@ -74,6 +74,9 @@ def test_full_is_refused_and_room_is_used_again(tmp_path: Path) -> None:
             put(spool, "x" * 60_000, kept)
     assert 5 < kept < 20
     assert (tmp_path / "spool.sqlite").stat().st_size <= 1024 * 1024
+    marked = spool.full_since()
+    assert marked is not None
+    assert abs(marked - datetime.now(UTC)) < timedelta(minutes=5)
     put(spool, "a small one still fits", kept)
     spool.remove([one.id for one in spool.take(3)])
     put(spool, "x" * 60_000, kept)
@@ -102,6 +105,18 @@ def test_what_does_not_fit_does_not_fail_its_neighbours(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert results == {"big": False, "small": True}
+
+
+def test_refusals_leave_half_of_it_to_alerts(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, max_mb=1)
+    with pytest.raises(SpoolUnavailable):
+        for _ in range(100):
+            spool.put(RECEIPTS, NOW, "x" * 30_000, timeout=1, share=0.5)
+    assert 10 < spool.depth().count < 20
+    assert spool.full_since() is None
+    put(spool, "x" * 300_000)
+    spool.remove([one.id for one in spool.take(100)])
+    spool.put(RECEIPTS, NOW, "there is room again", timeout=1, share=0.5)
 
 
 def test_too_old_is_refused(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ class Sent:
     def accepted(self) -> bool:
         return 200 in self.statuses
 
+    @property
+    def seconds_of_answers(self) -> list[float]:
+        """How long each answer took that came, whatever it said."""
+        return [took for took, status in zip(self.seconds, self.statuses, strict=False) if status]
+
 
 def alert(alert_id: str) -> bytes:
     """An alert of its own trade that also tells the secret where it does not belong."""

@@ -99,6 +99,20 @@ def test_engage_needs_the_admin_key_and_engages_the_kill_switch(database_url: st
     assert kinds == [("freeze",), ("kill_switch",)]
 
 
+def test_a_login_engages_nothing_and_a_viewer_makes_no_notice(database_url: str) -> None:
+    keys = {"API_KEY": "api-key-12345", "ADMIN_KEY": "admin-key-12345", "VIEWER_KEY": "viewer-key-12345"}
+    client = create_app(
+        load({"DATABASE_URL": database_url, "SESSION_SECRET": "a secret of a session", **keys})
+    ).test_client()
+    query = {"prev_balance": "100", "current_balance": "90"}
+    for key, told in (("viewer-key-12345", 0), ("admin-key-12345", 1)):
+        assert client.post("/dashboard/login", data={"key": key}).status_code == 303
+        assert client.get(CHECK, query_string={**query, "engage": "true"}).status_code == 401
+        assert client.get(CHECK, query_string=query).get_json()["frozen"] is True
+        assert run_sql(database_url, "SELECT count(*) FROM notice") == [(told,)]
+    assert run_sql(database_url, "SELECT kill_switch_engaged FROM go_live_state") == [(False,)]
+
+
 def test_without_a_database_a_freeze_is_still_answered() -> None:
     client = create_app(load({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})).test_client()
     assert check(client, "100", "90")["frozen"] is True

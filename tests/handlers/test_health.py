@@ -105,5 +105,5 @@ def test_docs_are_served_from_here(client: FlaskClient) -> None:
     assert again.status_code == 304
     for name in ("swagger-ui.css", "swagger-ui-bundle.js", "start-swagger.js", "logo-mini.svg"):
         assert client.get(f"/docs/assets/{name}").status_code == 200
-    assert client.get("/docs/assets/../settings.py").status_code == 404
+    assert client.get("/docs/assets/../errors.py").status_code == 404
     assert client.get("/docs/assets/nothing.js").status_code == 404

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from database.receipts import Delivery
+from database.receipts import Delivery, refusal
+from database.spool import Spool
 from settings import load
 from tests.conftest import run_sql
 from web_server import create_app
@@ -43,6 +44,36 @@ def test_nothing_yet(client: FlaskClient) -> None:
     assert (numbers["quarantine"], numbers["last_alerts"]) == ({"waiting": 0, "oldest": None}, [])
 
 
+REFUSED = [("refused", 413, "BODY_TOO_LARGE"), ("refused", 415, "UNSUPPORTED_MEDIA_TYPE"), ("refused", 400, "NOT_JSON")]
+
+
+def refuse_three(client: FlaskClient) -> None:
+    """A body too large, one compressed, and none at all."""
+    assert client.post(WEBHOOK, data=b"x" * 100_000).status_code == 413
+    assert client.post(WEBHOOK, data=b"{}", headers={"Content-Encoding": "gzip"}).status_code == 415
+    assert client.post(WEBHOOK, data=b" ").status_code == 400
+
+
+def test_a_refusal_has_its_row_before_its_answer(client: FlaskClient, database_url: str) -> None:
+    refuse_three(client)
+    assert run_sql(database_url, "SELECT kind, status, code FROM receipt ORDER BY received_at") == REFUSED
+
+
+def test_refusals_while_the_database_is_away_are_on_the_disk(tmp_path: Path, database_url: str) -> None:
+    folders = {"ALERTBOOK_DATA_DIR": str(tmp_path)}
+    refuse_three(create_app(load({"DATABASE_URL": AWAY, **folders})).test_client())
+    assert intake_spool(tmp_path) == 3  # and the process that took them is forgotten here
+    again = create_app(load({"DATABASE_URL": database_url, **folders})).extensions["alertbook"]
+    again.caretaker.round()
+    again.close()
+    assert run_sql(database_url, "SELECT kind, status, code FROM receipt ORDER BY received_at") == REFUSED
+
+
+def intake_spool(folder: Path) -> int:
+    """How much waits in a folder's spool."""
+    return Spool(folder / "spool", max_mb=8, max_age=timedelta(days=1)).depth().count
+
+
 def test_every_kind_is_counted(client: FlaskClient, app: Flask) -> None:
     now = datetime.now(UTC)
     for body in (alert("a"), alert("a"), alert("b", timestamp=int(now.timestamp() * 1000) - 2000)):
@@ -50,7 +81,7 @@ def test_every_kind_is_counted(client: FlaskClient, app: Flask) -> None:
     kept = client.post(WEBHOOK, data=b"broken").get_json()["quarantine_id"]
     client.post(f"/api/v1/quarantine/{kept}/replay", json={"body": alert("c")})
     tally = app.extensions["alertbook"].tally
-    tally.refused(Delivery(now, "203.0.113.1"), body_hash="h", status=413, code="BODY_TOO_LARGE")
+    tally.refused(refusal(Delivery(now, "203.0.113.1"), body_hash="h", status=413, code="BODY_TOO_LARGE"))
     tally.count("unauthenticated", now)
     app.extensions["alertbook"].caretaker.round()
     numbers = intake(client, "?hours=1")
@@ -84,7 +115,7 @@ def test_what_comes_back_after_our_own_error_is_a_resend(
     assert isinstance(at, datetime)
     tally = app.extensions["alertbook"].tally
     refused = Delivery(at + timedelta(seconds=seconds), "203.0.113.1")
-    tally.refused(refused, body_hash=str(key), status=status, code="SPOOL_UNAVAILABLE")
+    tally.refused(refusal(refused, body_hash=str(key), status=status, code="SPOOL_UNAVAILABLE"))
     app.extensions["alertbook"].caretaker.round()
     totals = intake(client)["totals"]
     assert (totals["first"] + totals["resend"], totals[kind]) == (1, 1)

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
@@ -39,6 +40,15 @@ def test_no_disguise_helps(secret: str, hidden: object) -> None:
     assert mask_bytes(b'{"broken": ' + raw + b" and on", [secret]).count(MASK.encode()) == 1
     for part in (secret.encode()[:6], units(secret[:4]), quote(secret[:5]).encode()):
         assert part not in mask_bytes(raw, [secret])
+
+
+def test_numbers_that_spell_a_secret_of_digits_are_masked_and_no_others() -> None:
+    raw = b'{"a": 12345678, "b": 1.2345678e7, "c": 0.012345678, "d": 1234567.8, "e": 12.5e2'
+    kept = b'{"a": ***, "b": ***, "c": 0.0***, "d": 1234567.8, "e": 12.5e2'
+    assert mask_bytes(raw, ["12345678"]) == kept
+    assert mask_bytes(raw, ["other-secret"]) == raw
+    value = {"a": [12345678, Decimal("1.2345678e7"), 1234567, True], "b": Decimal("-0.12345678")}
+    assert mask_values(value, ["12345678"]) == ({"a": [MASK, MASK, 1234567, True], "b": MASK}, ["a[0]", "a[1]", "b"])
 
 
 def test_nothing_else_changes() -> None:

@@ -1,6 +1,7 @@
 """Ingest: what is taken, what is refused and why, and that a batch counts once."""
 
 import gzip
+import json
 import multiprocessing
 import zlib
 from concurrent.futures import ProcessPoolExecutor
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from handlers.telemetry_kinds import KINDS
 from settings import load
 from state import jsontext
+from state.telemetry.records import RecordError, read_record
 from tests.conftest import run_sql
 from tests.handlers.telemetry_helpers import (
     equity,
@@ -231,3 +234,49 @@ def test_nothing_stored_is_a_503(database_url: str) -> None:
     assert response.status_code == 503
     assert response.headers["Retry-After"]
     assert client.get("/api/v1/metrics/breakout/1").status_code == 503
+
+
+FULL = {
+    "breakout_signal": signal(metadata={"a": 1}),
+    "breakout_outcome": outcome(
+        100, "101.5", bar_strength=0.5, direction="up", signal_price=99.5, side="short", multiplier=2,
+        exit_reason="target", metadata={},
+    ),
+    "equity": equity(1000, metadata={}),
+    "order": order(
+        "o1", "filled", limit_price=1, filled_price=1, filled_quantity=5, slippage=0, api_latency_ms=1,
+        script_name="s", metadata={},
+    ),
+    "latency": latency(5),
+    "health": health(
+        api_latency_avg_ms=1, api_rate_limit_remaining=1, api_rate_limit_limit=2, error_count=0, warning_count=0,
+        metadata={},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_description_of_a_kind_says_what_is_taken(kind: str) -> None:
+    told, record = KINDS[kind], jsontext.parse(ndjson([FULL[kind]]).decode())
+    now = datetime.now(UTC)
+    assert told["properties"].keys() == record.keys()
+    assert read_record(record, now=now).kind == kind
+    for name in record:
+        less = {field: value for field, value in record.items() if field != name}
+        if name in told["required"]:
+            with pytest.raises(RecordError):
+                read_record(less, now=now)
+        else:
+            assert read_record(less, now=now).kind == kind
+    with pytest.raises(RecordError, match="is not a field"):
+        read_record({**record, "other": 1}, now=now)
+
+
+def test_the_description_shows_the_kinds_and_an_example_that_is_taken(client: FlaskClient) -> None:
+    told = json.loads(client.get("/openapi.json").get_data())
+    operation = told["paths"]["/api/v1/telemetry/ingest"]["post"]
+    body = operation["requestBody"]["content"]["application/x-ndjson"]
+    assert {one["title"] for one in body["schema"]["oneOf"]} == KINDS.keys()
+    assert (client.post("/api/v1/telemetry/ingest", data=body["example"]).json or {})["accepted"] == 2
+    assert "schema" in operation["responses"]["200"]["content"]["application/json"]
+    assert "X-Batch-Id" in [parameter["name"] for parameter in operation["parameters"]]

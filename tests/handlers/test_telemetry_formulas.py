@@ -1,5 +1,6 @@
 """What the endpoints answer on random series, against empyrical and numpy over the same series."""
 
+import itertools
 import random
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from tests.handlers.telemetry_helpers import equity, latency, order, outcome, read, take
+from tests.handlers.telemetry_helpers import ago, equity, latency, order, outcome, read, take
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -52,6 +53,35 @@ def test_the_drawdowns_of_a_random_curve(client: FlaskClient, seed: int) -> None
     assert float(found["current_drawdown_pct"]) == pytest.approx(100 * (1 - curve[-1] / peaks[-1]), rel=1e-9)
     assert (float(found["peak_equity"]), float(found["current_equity"])) == (curve.max(), curve[-1])
     assert max(point["high"] for point in found["series"]) == found["peak_equity"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_stretch_of_a_long_curve(client: FlaskClient, seed: int) -> None:
+    """Also below 0, with clusters in time, and with points of one instant: the one that came later is the later one."""
+    dice = random.Random(seed)
+    points: list[tuple[float, Decimal]] = []
+    at, value = 9000.0, Decimal(30)
+    for _ in range(1400):
+        at -= dice.choice([0, 0, 0.25, 0.5, 1, 30])
+        value += Decimal(dice.randint(-2000, 2010)) / 100
+        points.append((at, value))
+    take(client, *[equity(str(value), at) for at, value in points])
+    found = read(client, "metrics/equity/1?days=30")
+    peaks = list(itertools.accumulate((value for _, value in points), max))
+    times = [ago(at) for at, _ in points]
+    place = 0
+    for stretch in found["series"]:
+        end = max(index for index, time in enumerate(times) if time == stretch["timestamp"]) + 1
+        values, tops = [value for _, value in points[place:end]], peaks[place:end]
+        falls = [100 * (top - value) / top for top, value in zip(tops, values, strict=True) if top > 0]
+        assert (stretch["equity"], stretch["low"], stretch["high"]) == (values[-1], min(values), max(values))
+        assert float(stretch["drawdown_pct"]) == pytest.approx(float(max(falls)), rel=1e-12)
+        place = end
+    assert place == len(points)
+    assert 100 < len(found["series"]) <= 500
+    assert found["max_drawdown"] == max(top - value for (_, value), top in zip(points, peaks, strict=True))
+    assert found["peak_equity"] == peaks[-1]
+    assert min(value for _, value in points) < 0
 
 
 def test_percentiles_of_random_values(client: FlaskClient) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from database import deliveries
 from database.notices import insert_notice
 from database.pool import Pool
 from errors import Unavailable
@@ -105,6 +106,54 @@ def test_a_receiver_that_hangs_is_left_after_the_deadline(
     assert receiver.taken == ["notice_1"]
 
 
+@pytest.mark.parametrize(("form", "mood"), [("discord", "hang"), ("slack", "drip"), ("telegram", "break")])
+def test_a_chat_that_may_have_the_message_is_not_sent_it_again(
+    pool: Pool, receiver: Receiver, client: FlaskClient, database_url: str, form: str, mood: str
+) -> None:
+    tell(pool)
+    receiver.mood = mood
+    works = deliverer(pool, f"{form}+{receiver.url}", seconds=0.3)
+    assert works.deliver_due() == {"delivered": 0, "failed": 1}
+    receiver.mood = 204
+    make_due(database_url)
+    assert works.deliver_due() == {"delivered": 0, "failed": 0}
+    assert len(receiver.requests) == 1
+    (delivery,) = shown(client)
+    assert (delivery["status"], delivery["attempts"], delivery["next_attempt_at"]) == ("unknown", 1, None)
+    assert delivery["last_error"].startswith("no answer")
+
+
+def test_a_chat_that_cannot_have_the_message_is_asked_again(
+    pool: Pool, receiver: Receiver, client: FlaskClient, database_url: str
+) -> None:
+    tell(pool)
+    receiver.mood = 503
+    works = deliverer(pool, f"slack+{receiver.url}", "discord+http://127.0.0.1:1/")
+    assert works.deliver_due() == {"delivered": 0, "failed": 2}
+    receiver.mood = 200
+    make_due(database_url)
+    assert works.deliver_due() == {"delivered": 1, "failed": 1}
+    assert {delivery["target"][:5]: delivery["status"] for delivery in shown(client)} == {
+        "disco": "pending",
+        "slack": "delivered",
+    }
+
+
+def test_a_worker_killed_while_a_chat_was_answering_leaves_an_unknown_end(
+    pool: Pool, receiver: Receiver, client: FlaskClient, database_url: str
+) -> None:
+    tell(pool)
+    address = f"telegram+{receiver.url}"
+    begun = deliverer(pool, address)
+    deliveries.plan(pool, list(begun._targets))
+    assert deliveries.begin_attempt(pool, list(begun._targets)) is not None
+    assert [delivery["status"] for delivery in shown(client)] == ["sending"]
+    make_due(database_url)
+    assert deliverer(pool, address).deliver_due() == {"delivered": 0, "failed": 0}
+    assert receiver.requests == []
+    assert [delivery["status"] for delivery in shown(client)] == ["unknown"]
+
+
 def test_nobody_listens(pool: Pool, client: FlaskClient) -> None:
     tell(pool)
     assert deliverer(pool, "http://127.0.0.1:1/").deliver_due() == {"delivered": 0, "failed": 1}
@@ -141,8 +190,6 @@ def test_at_last_it_is_given_up(pool: Pool, receiver: Receiver, client: FlaskCli
 def test_a_worker_that_was_killed_while_sending_leaves_it_to_the_next(
     pool: Pool, receiver: Receiver, database_url: str
 ) -> None:
-    from database import deliveries
-
     tell(pool)
     works = deliverer(pool, receiver.url)
     name = next(iter(works._targets))
@@ -156,8 +203,6 @@ def test_a_worker_that_was_killed_while_sending_leaves_it_to_the_next(
 def test_taken_while_the_database_is_away_is_not_sent_again(
     pool: Pool, receiver: Receiver, client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from database import deliveries
-
     def away(*args: Any) -> None:
         raise Unavailable("the database is away")
 

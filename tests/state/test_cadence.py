@@ -23,6 +23,13 @@ def test_silent_after_three_times_the_usual_gap() -> None:
     assert (late.usual_gap_seconds, late.silent_seconds, late.alerts) == (600, 31 * 60, 20)
 
 
+def test_how_long_a_strategy_has_been_overdue() -> None:
+    times = every(10, 20)
+    for minutes, overdue in ((5, 0), (30, 0), (45, 15)):
+        assert rhythm(times, times[-1] + timedelta(minutes=minutes)).overdue == timedelta(minutes=overdue)
+    assert rhythm(times[:2], times[-1]).overdue == timedelta(0)
+
+
 def test_a_quick_strategy_has_five_minutes_at_least() -> None:
     times = every(0.1, 20)
     assert not rhythm(times, times[-1] + timedelta(minutes=5)).silent

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state import position
+from state.continuity import Gap
 from state.event import SignalEvent
-from state.position import PositionTrade, stream_id, stream_of
+from state.position import Checkpoint, PositionTrade, fold_stream, opened_at, stream_id, stream_name, stream_of
 from tests.state.builders import at, event
 
 STREAM = "pos~S:NQ1!:CME:5"
@@ -273,10 +274,95 @@ def test_one_alert_left_out_is_exactly_one_gap(events: list[SignalEvent], data: 
     assert gaps[0].found.as_dict() == (missing.position or {})["after"]
 
 
+ACTIONS = st.sampled_from(
+    ("BUY", "SELL", "LONG", "SHORT", "EXIT", "EXIT_ALL", "EXIT_LONG", "EXIT_SHORT", "ADD", "REVERSE", "RENEW_LONG",
+     "RENEW_SHORT", "CANCEL")
+)  # fmt: skip
+
+
+@st.composite
+def anything(draw: st.DrawFn) -> list[SignalEvent]:
+    """Alerts that tell all, some or nothing of a position, true or not, some in the same instant, some after weeks."""
+    events, minute = [], 0
+    for number in range(draw(st.integers(1, 25))):
+        minute += draw(st.sampled_from((0, 1, 1, 1, 1, 1, 60 * 73)))
+        made = alert(
+            minute,
+            draw(st.none() | st.integers(-2, 2)),
+            draw(st.none() | st.integers(-2, 2)),
+            draw(st.none() | st.integers(90, 110)),
+            key=f"k{number}",
+            action=draw(st.none() | ACTIONS),
+            quantity=draw(st.none() | st.integers(0, 3).map(Decimal)),
+            resync=draw(st.sampled_from((False, False, False, True))),
+        )
+        events.append(made)
+    return events
+
+
+class Kept:
+    """What a store keeps of a stream, brought up to date from the last checkpoint that an arrival leaves standing."""
+
+    def __init__(self) -> None:
+        self.events: list[SignalEvent] = []
+        self.trades: list[PositionTrade] = []
+        self.gaps: list[Gap] = []
+        self.checkpoints: list[Checkpoint] = []
+        self.loose = 0
+        self.walked = 0
+
+    def take(self, arrived: Sequence[SignalEvent]) -> None:
+        self.events += arrived
+        since = min(one.event_timestamp for one in arrived)
+        standing = [one for one in self.checkpoints if one.at < since]
+        start = standing[-1] if standing else None
+        again = [one for one in self.events if start is None or one.event_timestamp >= start.at]
+        self.walked += len(again)
+        folded = fold_stream(again, start)
+        self.trades = [one for one in self.trades if start and opened_at(one.trade_id) < start.at] + folded.trades  # type: ignore[operator]
+        self.gaps = [one for one in self.gaps if start and one.before < start.at] + folded.gaps
+        self.checkpoints = standing + folded.checkpoints
+        self.loose = folded.loose if start is None else self.loose
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_fold_from_a_checkpoint_is_the_whole_fold(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(position, "CHECKPOINT_EVERY", every)
+
+    @given(courses() | anything(), st.lists(st.integers(1, 5), max_size=12), st.randoms(use_true_random=False))
+    def follow(events: list[SignalEvent], sizes: list[int], random: Any) -> None:
+        waiting, kept = list(events), Kept()
+        for place in range(len(waiting) - 1):  # mostly in order, some late by a few, some by many
+            other = min(len(waiting) - 1, place + random.choice((0, 0, 0, 1, 2, 9)))
+            waiting[place], waiting[other] = waiting[other], waiting[place]
+        while waiting:
+            size = sizes.pop() if sizes else 1
+            kept.take(waiting[:size])
+            waiting = waiting[size:]
+        whole = fold_stream(events)
+        assert outline(kept.trades) == outline(whole.trades)
+        assert (kept.gaps, kept.loose) == (whole.gaps, whole.loose)
+
+    follow()
+
+
+@pytest.mark.parametrize("sizes", [(0, 1), (1, -1), (0, 1, 2, 1)])
+def test_what_comes_in_order_folds_little_again(sizes: tuple[int, ...]) -> None:
+    kept = Kept()
+    for number in range(600):
+        before = 0 if number == 0 else sizes[(number - 1) % len(sizes)]
+        kept.take([alert(number, before, sizes[number % len(sizes)], 100 + number % 7, key=f"k{number}")])
+    assert kept.walked < 600 * 3 * position.CHECKPOINT_EVERY
+    assert outline(kept.trades) == outline(fold_stream(kept.events).trades)
+
+
 def test_stream_ids_are_one_to_one_and_found_in_derived_ids() -> None:
     made = stream_id("EMA Cross (20, 50)", "nq1!", "CME", "5")
     assert made == "pos~EMA~Cross~*2820*2C~50*29:NQ1!:CME:5"
     assert stream_of(f"{made}@20251120T143000Z") == made
+    assert opened_at(f"{made}@20251120T143000Z") == opened_at(f"{made}@20251120T143000Z.2") == at(0)
+    assert opened_at(f"{made}@20251120T143000.000007Z") == at(0) + timedelta(microseconds=7)
+    assert [opened_at(one) for one in (made, f"{made}@20251340T143000Z", f"{made}@x")] == [None] * 3
     assert stream_of("20251120_143000000_BULLISH") is None
     assert (
         len(
@@ -298,3 +384,11 @@ def test_silence_is_measured_between_alerts() -> None:
     just = alert(0, 0, 1, 1), alert(60 * 72 - 1, 0, 1, 1)
     assert timedelta(hours=72) > just[1].event_timestamp - just[0].event_timestamp
     assert len(derive(just)[1]) == 1
+
+
+@given(st.tuples(*[st.text(st.characters(exclude_categories=["Cs"]), max_size=20)] * 4))
+def test_a_streams_name_tells_its_parts(parts: tuple[str, str, str, str]) -> None:
+    strategy, symbol, exchange, interval = parts
+    told = [strategy.strip(), symbol.upper().strip(), exchange.strip(), interval.strip()]
+    stream = stream_id(*parts)
+    assert stream_name(stream) in (", ".join(one for one, part in zip(told, parts, strict=True) if part), stream)

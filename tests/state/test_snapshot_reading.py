@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from errors import Invalid
 from state.newyork import NEW_YORK
 from state.snapshot import Head, Snapshot, Verdict, as_sent, judge, stamp, zulu
-from state.snapshot_reading import localiser, normalise, read_day, read_instant
+from state.snapshot_reading import normalise
+from state.snapshot_values import localiser, read_day, read_instant
 
 NOW = datetime(2026, 2, 11, 21, 0, tzinfo=UTC)
 LOCALISE = localiser(NEW_YORK)

@@ -11,6 +11,7 @@ from typing import Any
 from database.governance import go_live, regression, risk, settlements
 from database.governance.audit import Who
 from database.governance.risk import Request, Rules
+from database.governance.settlements import Fill
 from database.pool import Pool
 
 RULES = Rules("UTC", enforced=False, ttl_seconds=900)
@@ -24,7 +25,8 @@ def reserve(pool: Pool, amount: object, engine: str = "WHOLESALE", **fields: Any
 
 def settle(pool: Pool, reservation_id: str, loss: object = 0, filled: object | None = None) -> dict[str, Any]:
     amount = None if filled is None else Decimal(str(filled))
-    return settlements.settle(pool, TESTER, reservation_id, filled=amount, loss=Decimal(str(loss)))
+    fill = Fill(None, None, amount, Decimal(str(loss)))
+    return settlements.settle(pool, TESTER, reservation_id, fill, zone="UTC")
 
 
 def release(pool: Pool, reservation_id: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The go-live checklist: each check broken in turn fails under its own name and no other."""
 
-import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from flask.testing import FlaskClient
 from handlers.governance import checklist
 from handlers.packs import PACKS, Pack
 from handlers.services import Services
+from jobs import backup, running
 from settings import Settings, load
 from tests.conftest import run_sql
 from web_server import create_app
@@ -71,9 +71,9 @@ def test_a_stopped_drainer(app: Flask, client: FlaskClient) -> None:
     assert "1 alerts wait in the spool" in str(client.get(CHECKLIST).get_json()["required"]["intake_healthy"])
 
 
-def test_a_database_that_takes_no_writes(settings: Settings, database_url: str) -> None:
-    name = database_url.partition("?")[0].rpartition("/")[2]
-    run_sql(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+def test_a_database_that_takes_no_writes(settings: Settings, direct_url: str) -> None:
+    name = direct_url.partition("?")[0].rpartition("/")[2]
+    run_sql(direct_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     assert failing(create_app(settings).test_client()) == {"intake_healthy"}
 
 
@@ -123,16 +123,16 @@ def test_warnings_do_not_forbid(client: FlaskClient, settings: Settings, databas
         "last_backup": False,
     }
     run_sql(database_url, "INSERT INTO regression_state (domain, metric, triggered) VALUES ('D', 'm', TRUE)")
-    settings.data_dir.mkdir(exist_ok=True)
-    (settings.data_dir / "last_backup").touch()
+    done = running.run(backup.JOB, settings, ("--made-elsewhere", "a snapshot"), now=datetime.now(UTC))
+    assert done.exit_code == 0
     found = client.get(CHECKLIST).get_json()
     assert (found["ok"], found["warnings"]["tripwire"]["ok"], found["warnings"]["last_backup"]["ok"]) == (
         True,
         False,
         True,
     )
-    old = (settings.data_dir / "last_backup").stat().st_mtime - timedelta(days=2).total_seconds()
-    os.utime(settings.data_dir / "last_backup", (old, old))
+    assert found["warnings"]["last_backup"]["detail"]["made_elsewhere"] == "a snapshot"
+    run_sql(database_url, "UPDATE job_runs SET finished_at = finished_at - interval '2 days'")
     assert not client.get(CHECKLIST).get_json()["warnings"]["last_backup"]["ok"]
 
 

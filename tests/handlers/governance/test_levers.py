@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from state import jsontext
 from tests.conftest import run_sql
 
 ROOT = "/api/governance"
@@ -52,7 +53,7 @@ def test_a_change_names_who_makes_it(client: FlaskClient, path: str, body: dict[
         ("/risk/check-and-reserve", {"engine": "A", "amount": 0}, "amount"),
         ("/risk/check-and-reserve", {"engine": "A", "amount": -1}, "amount"),
         ("/risk/check-and-reserve", {"engine": "A", "amount": True}, "amount"),
-        ("/risk/check-and-reserve", {"engine": "A" * 51, "amount": 1}, "engine"),
+        ("/risk/check-and-reserve", {"engine": "A" * 101, "amount": 1}, "engine"),
         ("/risk/check-and-reserve", {"engine": "A\n;", "amount": 1}, "engine"),
         ("/risk/check-and-reserve", {"engine": "A", "amount": 1, "ttl_seconds": 0}, "ttl_seconds"),
         ("/risk/check-and-reserve", {"engine": "A", "amount": 1, "reservation_id": ""}, "reservation_id"),
@@ -211,6 +212,73 @@ def test_releasing(client: FlaskClient) -> None:
     assert post(client, "/risk/release", reservation_id="r").status_code == 409
 
 
+def test_a_fill_under_an_unknown_id_is_not_dropped_where_the_engine_is_told(client: FlaskClient) -> None:
+    fill = {"reservation_id": "lost", "engine": "WHOLESALE", "filled_amount": 70, "realized_loss": 3}
+    first = post(client, "/risk/settle", **fill)
+    answer = first.get_json()
+    assert (answer["breach"], answer["filled_amount"], answer["realized_loss"]) == (True, 70, 3)
+    assert post(client, "/risk/settle", **fill).data == first.data
+    assert post(client, "/risk/settle", **{**fill, "filled_amount": 71}).status_code == 409
+    assert (
+        post(client, "/risk/check-and-reserve", engine="WHOLESALE", amount=5, reservation_id="lost").status_code == 409
+    )
+    today = {row["engine"]: row for row in get(client, "/risk/ledger/today")}
+    assert [today[name]["exposure_used"] for name in ("GLOBAL", "WHOLESALE", "CAPITAL")] == [70, 70, 0]
+    assert (today["WHOLESALE"]["enabled"], today["WHOLESALE"]["realized_loss"]) == (False, 3)
+
+
+def test_what_switched_itself_off_keeps_its_reason_until_somebody_enables_it(client: FlaskClient) -> None:
+    post(client, "/risk/settle", engine="WHOLESALE", reserved_amount=9)
+    tripped = get(client, "/risk/policies")[-1]
+    assert (tripped["engine"], tripped["enabled"], tripped["reason"][:7]) == ("WHOLESALE", False, "Breach:")
+    tuned = post(client, "/risk/policies/upsert", engine="WHOLESALE", actor="me", max_daily_loss=1, reason="tuned")
+    assert (tuned.get_json()["max_daily_loss"], tuned.get_json()["reason"]) == (1, tripped["reason"])
+    assert get(client, "/audit?action=risk.policy")["items"][0]["reason"] == "tuned"
+    silent = post(client, "/risk/policies/upsert", engine="WHOLESALE", actor="me", enabled=True)
+    assert (silent.status_code, silent.get_json()["code"]) == (422, "REASON_REQUIRED")
+    said = post(client, "/risk/policies/upsert", engine="WHOLESALE", actor="me", enabled=True, reason="looked at it")
+    assert (said.get_json()["enabled"], said.get_json()["reason"]) == (True, "looked at it")
+
+
+def test_a_wire_switches_off_an_engine_of_a_long_name(client: FlaskClient) -> None:
+    name = "S" * 100
+    post(client, "/risk/policies/upsert", engine=name, actor="me", enabled=True, max_daily_loss=1)
+    wire = {"domain": name, "metric": "win", "window_events": 1, "baseline_events": 1, "min_events_to_enforce": 1}
+    post(client, "/regression/policies/upsert", **wire, actor="me", enabled=True)
+    for success in (True, False):
+        post(client, "/regression/kpi", domain=name, metric="win", success=success)
+    assert [row["enabled"] for row in get(client, "/risk/policies") if row["engine"] == name] == [False]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "first"),
+    [
+        (([True] * 19 + [False]) * 10, (Decimal("0.95"), False)),
+        ([True] * 190 + [False] * 10, (Decimal(1), True)),
+    ],
+    ids=["spread", "in the order of the list"],
+)
+def test_two_hundred_outcomes_and_then_fifty_worse_ones(
+    client: FlaskClient, outcomes: list[bool], first: tuple[Decimal, bool]
+) -> None:
+    wire = {"domain": "WHOLESALE", "metric": "contract_rate"}
+
+    def send(results: list[bool]) -> None:
+        for part in (results[:100], results[100:]):
+            if part:
+                events = [{**wire, "success": success} for success in part]
+                assert post(client, "/regression/kpi/batch", events=events).get_json()["count"] == len(part)
+
+    send(outcomes)
+    post(client, "/regression/policies/upsert", **wire, actor="me", enabled=True)
+    state = post(client, "/regression/evaluate", **wire).get_json()["state"]
+    assert (round(Decimal(state["baseline"]), 2), state["triggered"]) == first
+    send([True] * 37 + [False] * 13)
+    state = post(client, "/regression/evaluate", **wire).get_json()["state"]
+    assert (state["baseline"], state["current"]) == (Decimal("0.95"), Decimal("0.74"))
+    assert state["note"] == "TRIGGERED drop=0.221 action=THROTTLE"
+
+
 def test_the_ledger_of_some_days(client: FlaskClient) -> None:
     assert get(client, "/risk/ledger") == []
     post(client, "/risk/check-and-reserve", engine="GLOBAL", amount=50)
@@ -231,6 +299,19 @@ def test_a_kpi_with_a_key_counts_once(client: FlaskClient, database_url: str) ->
     assert client.post(f"{ROOT}/regression/kpi/batch", json=batch, headers={"Idempotency-Key": "k"}).get_json() == first
     assert run_sql(database_url, "SELECT count(*) FROM kpi_event") == [(4,)]
     assert client.post(f"{ROOT}/regression/kpi", json=body, headers={"Idempotency-Key": "k" * 201}).status_code == 422
+    other = client.post(f"{ROOT}/regression/kpi", json={**body, "success": False}, headers={"Idempotency-Key": "k"})
+    assert (other.status_code, other.get_json()["code"]) == (409, "IDEMPOTENCY_KEY_IN_USE")
+
+
+def test_a_trial_with_a_key_counts_once(client: FlaskClient, database_url: str) -> None:
+    body = {"domain": "d", "confidence": 0.5, "success": True}
+    path, headers = f"{ROOT}/heimdall/sandbox/trial", {"Idempotency-Key": "t"}
+    first = client.post(path, json=body, headers=headers)
+    assert client.post(path, json=body, headers=headers).data == first.data
+    assert client.post(path, json={**body, "success": False}, headers=headers).status_code == 409
+    run_sql(database_url, "UPDATE heimdall_scorecard_day SET day = day - 1")
+    later = client.post(path, json=body, headers=headers).get_json()
+    assert (later["trials"], later.keys()) == (0, first.get_json().keys())
 
 
 def test_pages_of_the_audit(client: FlaskClient) -> None:
@@ -263,6 +344,30 @@ def test_the_monday_review(client: FlaskClient, database_url: str) -> None:
     assert [row["reservation_id"] for row in found["stale_reservations"]] == ["forgotten"]
     assert (found["verdict"], found["reasons"]) == ("attention", ["1 reservations ran out without a settlement"])
     assert {"go_live", "ledger_today", "regression", "scorecard_today", "breaches", "trips"} <= set(found)
+
+
+def test_a_form_says_the_same_as_json(client: FlaskClient, database_url: str) -> None:
+    asked = {
+        "engine": "CAPITAL",
+        "amount": "12.50",
+        "reservation_id": "r",
+        "metadata": '{"a": [1, 2.50]}',
+        "actor": "x",
+    }
+    first = client.post(f"{ROOT}/risk/check-and-reserve", data=asked)
+    again = {**asked, "amount": Decimal("12.5"), "metadata": {"a": [1, Decimal("2.5")]}}
+    assert client.post(f"{ROOT}/risk/check-and-reserve", data=jsontext.dump(again)).data == first.data
+    batch = {"events": '[{"domain": "d", "metric": "m", "success": true}]', "actor": "x"}
+    assert client.post(f"{ROOT}/regression/kpi/batch", data=batch).get_json() == {"ok": True, "count": 1, "ids": [1]}
+    advice = {"domain": "d", "confidence": "0.5", "recommendation": "buy it", "evidence": '{"model": "v2"}'}
+    assert client.post(f"{ROOT}/heimdall/recommend", data=advice).status_code == 200
+    kept = run_sql(database_url, "SELECT recommendation, evidence FROM heimdall_recommendation")
+    assert kept == [("buy it", {"model": "v2"})]
+    named = "reservation_id=r&reservation_id=s"
+    twice = client.post(f"{ROOT}/risk/release", data=named, content_type=FORM)
+    assert (twice.status_code, twice.get_json()["details"][0]["code"]) == (422, "TWICE")
+    broken = client.post(f"{ROOT}/risk/check-and-reserve", data={**asked, "metadata": '{"a": 1, "a": 2}'})
+    assert (broken.status_code, broken.get_json()["details"][0]["field"]) == (422, "metadata")
 
 
 def test_scorecards_and_calibration(client: FlaskClient) -> None:
