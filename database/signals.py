@@ -34,6 +34,22 @@ def insert_events(connection: Connection, events: Sequence[SignalEvent]) -> list
     return insert_rows(connection, [from_event(event) for event in events])
 
 
+def commit_new_rows(connection: Connection, rows: Sequence[Row]) -> list[Stored] | None:
+    """Store and commit rows in a single round trip, and say, in their order, where each is.
+
+    None when that takes more: for rows without a time of their own, and for repeats, beside which the others are
+    stored by then; `insert_rows` finds them. After an error the connection must not be used again.
+    """
+    if not all(row["has_own_time"] for row in rows):
+        return None
+    connection.autocommit = True
+    new = {(row.trade_id, row.event_key): row.id for row in _insert(connection, rows)}
+    connection.autocommit = False
+    if len(new) < len(rows):
+        return None
+    return [Stored(new[row["trade_id"], row["event_key"]], duplicate=False) for row in rows]
+
+
 def insert_rows(connection: Connection, rows: Sequence[Row]) -> list[Stored]:
     """Store events, given as `from_event` makes them, and say, in their order, where each is.
 

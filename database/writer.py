@@ -17,7 +17,8 @@ import structlog
 from database import driver, receipts, signals
 from database.driver import Connection
 from database.receipts import Delivery
-from database.signals import Stored
+from database.rows import from_event
+from database.signals import Row, Stored
 from errors import DatabaseError, PoisonRow, QueryBug, RetryableDatabaseError, Unavailable
 from state.event import SignalEvent
 
@@ -143,24 +144,17 @@ class SignalWriter:
             position += len(pending.events)
 
     def _attempt(self, group: list[_Pending]) -> list[Stored]:
-        """One transaction. A connection that failed is never used again."""
+        """One transaction, or one more for repeats. A connection that failed is never used again."""
         connection = self._connection
-        events = [event for pending in group for event in pending.events]
+        rows = [from_event(event) for pending in group for event in pending.events]
         senders = [pending.delivery for pending in group for _ in pending.events]
         try:
             with driver.deadline(ATTEMPT_SECONDS):
                 if connection is None or connection.closed:
                     connection = self._connection = driver.connect(self._url, timeout=ATTEMPT_SECONDS)
-                places = signals.insert_events(connection, events)
-                receipts.insert_repeats(
-                    connection,
-                    [
-                        receipts.Outcome(event.trade_id, event.body_hash, place, sender)
-                        for event, place, sender in zip(events, places, senders, strict=True)
-                    ],
-                )
-                connection.commit()
-                return places
+                replayed = any(sender.replay_of is not None for sender in senders)
+                places = None if replayed else signals.commit_new_rows(connection, rows)
+                return places or self._with_receipts(connection, rows, senders)
         except (psycopg2.Error, ValueError, RecursionError) as error:
             translated = driver.translate(error, connection)
             self._disconnect()
@@ -170,6 +164,20 @@ class SignalWriter:
         except DatabaseError:
             self._disconnect()
             raise
+
+    @staticmethod
+    def _with_receipts(connection: Connection, rows: list[Row], senders: list[Delivery]) -> list[Stored]:
+        """Where each row is, in a transaction that leaves a receipt for each that is a repeat or a replay."""
+        places = signals.insert_rows(connection, rows)
+        receipts.insert_repeats(
+            connection,
+            [
+                receipts.Outcome(row["trade_id"], row["body_hash"], place, sender)
+                for row, place, sender in zip(rows, places, senders, strict=True)
+            ],
+        )
+        connection.commit()
+        return places
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -1,6 +1,7 @@
 """No hot request walks through all stored events: each of its statements is explained over a table of some size."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -104,6 +105,14 @@ def test_no_hot_statement_reads_every_event(filled: Any, book: FlaskClient, stat
     asked = [(query, values) for query, values in pieces if TABLE in query]
     assert [(query, nodes) for query, values in asked if (nodes := explained(filled, query, values))] == []
     assert len({query for query, _ in asked}) > 15
+
+
+def test_storing_a_group_reads_no_event(filled: Any) -> None:
+    filled.execute("SELECT prosrc FROM pg_proc WHERE proname = 'store_events'")
+    ((source,),) = filled.fetchall()
+    statement = source.partition("RETURN QUERY")[2].rpartition(";")[0]
+    assert TABLE in statement
+    assert explained(filled, re.sub(r"\bevents\b", "'[]'::jsonb", statement)) == []
 
 
 def test_a_walk_would_be_seen(filled: Any) -> None:

@@ -171,7 +171,7 @@ def test_the_same_alert_in_many_processes_is_one_row(database_url: str, own_time
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(240)
         assert process.exitcode == 0
     assert run_sql(database_url, "SELECT count(*) FROM automated_signals") == [(1,)]
 
