@@ -29,6 +29,7 @@ import flask_smorest  # noqa: F401
 import gevent
 import structlog  # noqa: F401
 from gunicorn import util
+from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
 ROOT = Path(__file__).resolve().parent
@@ -106,6 +107,41 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def _drop_idle(self) -> None:
         for greenlet, keepalive_over in list(self._idle()):
             greenlet.throw(keepalive_over)
+
+
+class _Response(wsgi.Response):  # type: ignore[misc]
+    """gunicorn's response, except that head and body of an answer of known length leave together.
+
+    Sent apart they are two calls and two packets, and the sender is woken for the head alone.
+    """
+
+    headers_sent: bool
+    _head = b""
+    _together = True
+
+    def send_headers(self) -> None:
+        if self._together and self.response_length and not self._omits_body and not self.headers_sent:
+            lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
+            self._head, self.headers_sent = "".join(lines).encode("latin-1"), True
+        else:
+            super().send_headers()
+
+    def _emit_body(self, data: bytes) -> None:
+        head, self._head = self._head, b""
+        super()._emit_body(head + data)
+
+    def sendfile(self, respiter: Any) -> bool:
+        self._together = False  # the system sends the file past `_emit_body`
+        return bool(super().sendfile(respiter))
+
+    def close(self) -> None:
+        if self._head:  # the body did not come
+            self._emit_body(b"")
+        super().close()
+
+
+# gunicorn has no setting for it
+wsgi.Response = _Response
 
 
 def _write_error(connection: Any, status: int, reason: str, message: str) -> None:

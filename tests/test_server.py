@@ -64,7 +64,7 @@ def test_a_signal_ends_everything_and_an_idle_connection_does_not_delay_it(data:
         assert one.process is not None
         assert one.process.returncode == 0, output
         none_left(processes, 1)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 20  # waiting for the connection would take 25
         assert "Traceback" not in output
 
 
@@ -103,11 +103,10 @@ def test_a_second_server_on_the_same_data_is_refused(data: Path) -> None:
 
 def test_a_taken_port_is_told_at_once_and_nothing_is_left(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        started = time.monotonic()
         code, output = refusal(data=tmp_path / "data", port=taken.getsockname()[1])
     assert code == 1
     assert "cannot be used (Address already in use)" in output
-    assert time.monotonic() - started < 5
+    assert "Retrying" not in output  # as gunicorn does for five seconds
     assert not (tmp_path / "data").exists()
 
 
