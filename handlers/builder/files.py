@@ -61,8 +61,7 @@ def open_in(folder: int, name: str) -> BufferedReader:
         raise
     except OSError:
         raise LeadsAway from None
-    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)  # fdopen refuses a folder with an OSError, as a disk would
         raise LeadsAway
-    return file
+    return os.fdopen(descriptor, "rb")

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import marshmallow as ma
@@ -127,9 +127,8 @@ def draft(query: dict[str, Any]) -> Response:
     """
     here = services()
     wanted = [_checked(item, here.settings.builder_allowed) for item in _items(read_body(DRAFT_LIMIT))]
+    _check_apart([file.path for file in wanted])
     desk.settle(here)
-    if len({file.path for file in wanted}) != len(wanted):
-        raise BadDraft("The draft names the same path twice.", code="PATH_TWICE")
     with store.held_task(here.pool, query["task_id"]) as task:
         drafted, diffs = [], []
         for file in wanted:
@@ -170,6 +169,16 @@ def _checked(item: Any, allowed: Sequence[str]) -> FileChange:
     if size > MAX_FILE_BYTES:
         raise TooLarge(f"file too large: {path}", code="FILE_TOO_LARGE")
     return FileChange(path, content, mode)
+
+
+def _check_apart(paths: Sequence[str]) -> None:
+    """Raise BadDraft when two files of a draft would have the same place, or one would stand in the other's way."""
+    if len(set(paths)) != len(paths):
+        raise BadDraft("The draft names the same path twice.", code="PATH_TWICE")
+    folders = {str(folder) for path in paths for folder in PurePosixPath(path).parents}
+    for path in paths:
+        if path in folders:
+            raise BadDraft(f"path not allowed: {path} is a folder of this draft", code="PATH_NOT_ALLOWED")
 
 
 def _current(root: Path | None, path: str, allowed: Sequence[str]) -> str | None:

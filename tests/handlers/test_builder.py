@@ -124,7 +124,12 @@ def test_allowed_folders_of_several_segments_and_single_files() -> None:
     assert parts_of("main.py", ALLOWED) == ("main.py",)
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "parent", "fifo"])
+def test_a_file_and_a_folder_of_one_name(desk: FlaskClient) -> None:
+    refused = draft(desk, begin(desk), change("app/a/b/c"), change("app/a"))
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "PATH_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "parent", "fifo", "place"])
 def test_a_link_leads_nowhere(desk: FlaskClient, root: Path, tmp_path: Path, kind: str) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -138,6 +143,8 @@ def test_a_link_leads_nowhere(desk: FlaskClient, root: Path, tmp_path: Path, kin
         (root / "docs" / "d").write_text("a file where a folder should be")
     elif kind == "file":
         (root / "docs" / "secret").symlink_to(outside / "secret")
+    elif kind == "place":
+        (root / "docs" / "secret").mkdir()
     else:
         os.mkfifo(root / "docs" / "secret")
     for refused in (apply(desk, task), apply(desk, task, approve=False), draft(desk, task, change(path))):
@@ -223,6 +230,27 @@ def test_all_files_or_none(desk: FlaskClient, root: Path, monkeypatch: pytest.Mo
     assert tree(root) == before
     assert sorted(path.name for path in root.rglob("*")) == ["docs", "old.md"]
     assert (root / "docs" / "old.md").stat().st_mode & 0o777 == 0o755
+    assert apply(desk, task).status_code == 200
+
+
+def test_a_folder_that_takes_a_files_place_on_the_way_undoes_the_apply(
+    desk: FlaskClient, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = begin(desk)
+    draft(desk, task, change("docs/old.md", mode="replace"), change("app/b"))
+    replace = os.replace
+
+    def slip_a_folder_in(source: str, target: str, **kwargs: Any) -> None:
+        if target == "b":
+            (root / "app" / "b").mkdir()
+        replace(source, target, **kwargs)
+
+    monkeypatch.setattr(os, "replace", slip_a_folder_in)
+    refused = apply(desk, task)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "CANNOT_BE_WRITTEN")
+    assert tree(root) == {"docs/old.md": "one\ntwo\n"}
+    # the desk goes on
+    assert draft(desk, task, change("docs/new.md")).status_code == 200
     assert apply(desk, task).status_code == 200
 
 
