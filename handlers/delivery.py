@@ -1,7 +1,7 @@
 """One delivery from its body to its answer: read, masked, made durable, or kept in quarantine."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -142,7 +142,12 @@ def quarantined(
     here: Services, incoming: Incoming, error: AlertbookError, *, version: str | None = None
 ) -> AlertbookError:
     """The error with the id under which its body is kept; null when it is in the spool, a replay, or over the cap."""
-    error.message = mask_text(error.message, here.settings.webhook_secrets)
+    secrets = here.settings.webhook_secrets
+    error.message = mask_text(error.message, secrets)
+    error.details = tuple(
+        replace(told, field=mask_text(told.field, secrets), message=mask_text(told.message, secrets))
+        for told in error.details
+    )
     error.extra["quarantine_id"] = None
     if incoming.delivery.replay_of is None and incoming.raw.strip():
         error.extra["quarantine_id"] = _keep(here, incoming, error, version)

@@ -22,11 +22,15 @@ _STORED: Final = json.JSONDecoder(parse_float=Decimal)
 
 
 class JsonTextError(ValueError):
-    """The text is not JSON, or not JSON that we take. `kind` is "syntax" or "limit"."""
+    """The text is not JSON, or not JSON that we take.
 
-    def __init__(self, message: str, kind: str = "syntax") -> None:
+    `kind` is "syntax" or "limit", `field` the dotted path of a number past a limit, "" for all else.
+    """
+
+    def __init__(self, message: str, kind: str = "syntax", field: str = "") -> None:
         super().__init__(message)
         self.kind = kind
+        self.field = field
 
 
 def _number(text: str) -> Decimal:
@@ -93,8 +97,8 @@ def parse(text: str, *, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) ->
             parse_constant=_constant,
             object_pairs_hook=_pairs_hook(max_keys),
         )
-    except JsonTextError:
-        raise
+    except JsonTextError as error:
+        raise JsonTextError(str(error), error.kind, _field_past_limits(text)) from None
     except RecursionError:
         raise JsonTextError(f"nested deeper than {max_depth} levels", "limit") from None
     except ValueError as error:
@@ -103,6 +107,38 @@ def parse(text: str, *, max_depth: int = MAX_DEPTH, max_keys: int = MAX_KEYS) ->
     if text.count("{") + text.count("[") > max_depth and _depth(value, max_depth) > max_depth:
         raise JsonTextError(f"nested deeper than {max_depth} levels", "limit")
     return value
+
+
+_PAST: Final = object()
+
+
+def _judge(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Reads a number as `_PAST` where `read` finds it past a limit, else as None."""
+
+    def judge(text: str) -> Any:
+        try:
+            read(text)
+        except JsonTextError:
+            return _PAST
+        return None
+
+    return judge
+
+
+def _field_past_limits(text: str) -> str:
+    """The dotted path of the first number that is past a limit, "" when there is none."""
+    try:
+        found = json.loads(text, parse_float=_judge(_number), parse_int=_judge(_integer))
+    except (ValueError, RecursionError):
+        return ""
+    waiting = [("", found)]
+    while waiting:
+        path, value = waiting.pop()
+        if value is _PAST:
+            return path
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        waiting += reversed([(f"{path}.{name}" if path else str(name), one) for name, one in inner])
+    return ""
 
 
 def stored(text: str | bytes) -> Any:

@@ -12,7 +12,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from database.driver import DeadlineExceeded, deadline
-from errors import Invalid, NotJson, TimedOut, TooLarge, UnsupportedMedia
+from errors import Detail, Invalid, NotJson, TimedOut, TooLarge, UnsupportedMedia
 from handlers.payloads import pinetext
 from state import jsontext
 
@@ -130,11 +130,18 @@ def json_object(
         value = jsontext.parse(text, max_depth=max_depth, max_keys=max_keys)
     except jsontext.JsonTextError as error:
         if error.kind == "limit":
-            raise Invalid(f"The JSON payload is not acceptable: {error}.", code="JSON_LIMIT") from None
+            raise _past_limit(error) from None
         raise NotJson(f"No JSON payload: {error}.") from None
     if not isinstance(value, Mapping):
         raise NotJson(f"No JSON payload: an object is needed, this is {_kind(value)}.")
     return dict(value)
+
+
+def _past_limit(error: jsontext.JsonTextError) -> Invalid:
+    field = error.field if len(error.field) <= 100 else ""  # half a name could hold half a secret
+    details = [Detail(field, "JSON_LIMIT", str(error))] if field else []
+    where = f"{field}: " if field else ""
+    return Invalid(f"The JSON payload is not acceptable: {where}{error}.", code="JSON_LIMIT", details=details)
 
 
 def alert_object(body: bytes) -> dict[str, Any]:
