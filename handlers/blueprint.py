@@ -43,7 +43,7 @@ class BodyParser(FlaskParser):  # type: ignore[misc]
 
 
 def _form(body: bytes, schema: Schema) -> dict[str, Any]:
-    """A form's fields; what may hold an object or a list and begins as one is read as JSON."""
+    """A form's fields; what may hold an object or a list and begins as one is read as JSON, whole numbers as such."""
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=200)
     except ValueError:
@@ -52,9 +52,16 @@ def _form(body: bytes, schema: Schema) -> dict[str, Any]:
     for name, text in pairs:
         if name in told:
             raise _refusal(name, "TWICE", "stands twice in the form")
-        structured = isinstance(schema.fields.get(name), _STRUCTURED) and text.lstrip().startswith(("{", "["))
-        told[name] = _json(name, text) if structured else text
+        told[name] = _value(name, text, schema.fields.get(name))
     return told
+
+
+def _value(name: str, text: str, field: fields.Field[Any] | None) -> Any:
+    if isinstance(field, _STRUCTURED) and text.lstrip().startswith(("{", "[")):
+        return _json(name, text)
+    # a form has no numbers, so a field that takes nothing else gets one
+    whole = isinstance(field, fields.Integer) and len(text) <= jsontext.MAX_DIGITS and text.isascii() and text.isdigit()
+    return int(text) if whole else text
 
 
 def _json(name: str, text: str) -> Any:

@@ -45,6 +45,17 @@ def test_sources_are_made_changed_and_removed(client: FlaskClient) -> None:
     assert client.get(f"{SOURCES}/{2**80}").status_code == 404
 
 
+def test_forms_say_the_same_as_json(client: FlaskClient) -> None:
+    made = client.post(SOURCES, data={"name": "desk", "url": "https://example.com/x", "ttl_seconds": "60"}).get_json()
+    assert made["ttl_seconds"] == 60
+    assert client.post("/api/research/ingest", data={"source_id": str(made["id"]), "text": "fees"}).status_code == 200
+    found = client.post("/api/research/query", data={"q": "fees", "limit": "1"}).get_json()
+    assert found["result_count"] == 1
+    for wrong in ("x", "1.5", "-1", "\u0661", "1" * 65):
+        refused = client.post("/api/research/query", data={"q": "fees", "limit": wrong})
+        assert (refused.status_code, refused.get_json()["details"][0]["field"]) == (422, "limit")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
