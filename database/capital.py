@@ -122,9 +122,14 @@ def select_flows(pool: Pool, *, since: datetime, until: datetime) -> dict[tuple[
 
 
 def select_trends(pool: Pool, **wanted: Any) -> list[Any]:
-    """Flows and balances per bucket, newest first: source, currency, start, inflow, outflow, balance, peak."""
+    """Flows and balances per bucket, newest first: source, currency, start, inflow, outflow, balance, peak.
+
+    `after`, if it is given, is the bucket (start, source, currency) that the page before ended with.
+    """
+    start, source, currency = wanted.pop("after", None) or (None, None, None)
+    place = {"after_start": start, "after_source": source, "after_currency": currency}
     with pool.transaction(timeout=20) as connection:
-        return list(QUERIES.capital.select_trends(connection, **wanted))
+        return list(QUERIES.capital.select_trends(connection, **place, **wanted))
 
 
 def insert_rate(pool: Pool, *, currency: str, rate: Decimal, as_of: datetime) -> Any:

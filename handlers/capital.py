@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from handlers.fields import Exact, Text
 from handlers.middleware.access import Execution, Role, access
 from handlers.middleware.answers import answer
 from handlers.paging import IdPageQuery, idempotency_key, next_cursor, request_hash
-from handlers.queries import Instant
+from handlers.queries import Cursor, Instant, cursor
 from handlers.services import services
 from state.capital import drawdown_from_peak, money
 
@@ -181,6 +181,19 @@ def list_rates() -> Response:
     )
 
 
+class BucketCursor(Cursor):
+    """The place in the trends where the page before ended: a bucket's first day, its source and its currency."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        at, place = super()._deserialize(value, attr, data, **kwargs)
+        code, _, source = place.partition("|")
+        return at.date(), source, code
+
+
+def _bucket_cursor(row: Any) -> str:
+    return cursor(datetime.combine(row.start, time(), UTC), f"{row.currency}|{row.source}")
+
+
 class TrendsQuery(ma.Schema):
     """Which flows."""
 
@@ -190,6 +203,7 @@ class TrendsQuery(ma.Schema):
     since = ma.fields.Date(data_key="from", load_default=None)
     until = ma.fields.Date(data_key="to", load_default=None)
     limit = ma.fields.Integer(load_default=1000, validate=ma.validate.Range(1, 10000))
+    after = BucketCursor(data_key="cursor", load_default=None)
 
 
 @blueprint.get("/api/capital/trends")
@@ -203,14 +217,15 @@ def show_trends(query: dict[str, Any]) -> Response:
     against the side that it corrects: of a deposit it lowers `inflow`. Buckets without a record are left out.
     `from` and `to` bound the buckets' first days; balances always count from the first record on.
     """
-    rows = capital.select_trends(services().pool, **query)
+    limit = query.pop("limit")
+    rows = capital.select_trends(services().pool, limit=limit + 1, **query)
     return answer(
         {
             "ok": True,
             "bucket": query["bucket"],
             "zone": "America/New_York",
-            "items": [trend(row) for row in rows],
-            "next_cursor": None,
+            "items": [trend(row) for row in rows[:limit]],
+            "next_cursor": _bucket_cursor(rows[limit - 1]) if len(rows) > limit else None,
         }
     )
 
@@ -259,7 +274,7 @@ def list_profiles() -> Response:
     return answer({"ok": True, "default": here.settings.freeze_drawdown_pct, "items": items, "next_cursor": None})
 
 
-@blueprint.delete("/api/capital/risk-profiles/<source>")
+@blueprint.delete("/api/capital/risk-profiles/<path:source>")
 @access(Role.WRITE)
 def delete_profile(source: str) -> Response:
     """Let the general threshold hold for a source again. Idempotency: the second time is 404."""

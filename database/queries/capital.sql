@@ -81,7 +81,7 @@ WHERE c.created_at >= :since AND c.created_at < :until
 GROUP BY c.source, c.currency
 ORDER BY c.source, c.currency;
 
--- name: select_trends(bucket, source, currency, since, until, limit)
+-- name: select_trends(bucket, source, currency, since, until, after_start, after_source, after_currency, limit)
 -- Flows per New York day, week or month with the balance after each and the highest balance so far. A reversal
 -- takes away from the side that it corrects, so a corrected deposit is no outflow.
 WITH flow AS (
@@ -133,6 +133,11 @@ FROM peaked AS p
 WHERE
     (:since::date IS NULL OR p.start >= :since)
     AND (:until::date IS NULL OR p.start <= :until)
+    AND (
+        :after_start::date IS NULL
+        OR p.start < :after_start
+        OR (p.start = :after_start AND (p.source, p.currency) > (:after_source, :after_currency))
+    )
 ORDER BY p.start DESC, p.source ASC, p.currency ASC
 LIMIT :limit;
 

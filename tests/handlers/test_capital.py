@@ -183,8 +183,17 @@ def test_trends_have_flows_balance_and_drawdown(client: FlaskClient, database_ur
     assert [(month["start"], month["balance"]) for month in months] == [("2026-02-01", 120), ("2026-01-01", 150)]
     late = read_json(client.get("/api/capital/trends?from=2026-01-15&to=2026-01-31&source=fx"))["items"]
     assert [(day["start"], day["balance"]) for day in late] == [("2026-01-15", 150)]
-    assert len(read_json(client.get("/api/capital/trends?bucket=week"))["items"]) == 3
-    for query in ("bucket=year", "from=x", "limit=0"):
+    weeks = read_json(client.get("/api/capital/trends?bucket=week"))
+    assert (len(weeks["items"]), weeks["next_cursor"]) == (3, None)
+    paged: list[Any] = []
+    cursor = ""
+    while cursor is not None:
+        page = read_json(
+            client.get(f"/api/capital/trends?bucket=week&limit=1&cursor={cursor}".removesuffix("&cursor="))
+        )
+        paged, cursor = paged + page["items"], page["next_cursor"]
+    assert paged == weeks["items"]
+    for query in ("bucket=year", "from=x", "limit=0", "cursor=x"):
         assert client.get(f"/api/capital/trends?{query}").status_code == 422
 
 
