@@ -20,6 +20,7 @@ from handlers.services import services
 from settings import Settings
 from state.capital import FreezeCheck, check_freeze
 from state.forecast import forecast
+from state.governance.numbers import shown
 from state.newyork import trading_date
 
 log = structlog.get_logger()
@@ -121,7 +122,7 @@ def _tell(found: FreezeCheck, source: str | None, *, engage: bool) -> None:
     try:
         freezes.record_freeze(
             services().pool,
-            fact=f"freeze:{day}:{source or ''}:{found.previous:f}:{found.current:f}",
+            fact=f"freeze:{day}:{source or ''}:{shown(found.previous)}:{shown(found.current)}",
             title=title,
             detail=detail,
             engage_as=Who("freeze check", key_id(), title, current_id()) if engage else None,

@@ -27,7 +27,7 @@ class JsonText(ma.fields.Field[str]):
         if not isinstance(value, str):
             raise ma.ValidationError("must be a JSON text or an object")
         try:
-            jsontext.parse(value)
+            _written(jsontext.parse(value))
         except jsontext.JsonTextError as error:
             raise ma.ValidationError(f"is not JSON: {error}") from None
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
@@ -35,7 +35,7 @@ class JsonText(ma.fields.Field[str]):
         return value
 
 
-def _written(value: Mapping[str, Any]) -> str:
+def _written(value: Any) -> str:
     try:
         return jsontext.dump(value)
     except ValueError:

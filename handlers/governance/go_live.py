@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, current_app
 
 from database.governance import go_live
-from errors import Invalid
+from errors import Detail, Invalid
 from handlers.blueprint import Blueprint
 from handlers.fields import Yes
 from handlers.governance import checklist
@@ -51,7 +51,8 @@ def enable(given: dict[str, Any]) -> Response:
     override = given.pop("override")
     who = take_who(given, required=True)
     if override and not who.reason:
-        raise Invalid("An override needs a reason.", code="REASON_REQUIRED")
+        detail = Detail("reason", "REQUIRED", "why the checklist is overridden")
+        raise Invalid("An override needs a reason.", code="REASON_REQUIRED", details=[detail])
     found = checklist.run(services())
     failed = failing(found.required)
     if failed and not override:

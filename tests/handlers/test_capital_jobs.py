@@ -40,7 +40,7 @@ def test_more_than_two_percent_freezes_and_is_told_once(client: FlaskClient, dat
     found = check(client, "50000", "48500.00")
     assert (found["frozen"], found["drawdown_pct"]) == (True, Decimal("0.03"))
     assert found["message"] == "FREEZE TRIGGERED - 3.00% drawdown"
-    check(client, "50000", "48500.00")
+    check(client, "50000.0", "4.85e4")
     assert notices(database_url) == 1
     check(client, "50000", "48000")
     assert notices(database_url) == 2
@@ -67,6 +67,8 @@ def test_a_source_has_its_own_threshold(client: FlaskClient) -> None:
     assert client.delete("/api/capital/risk-profiles/fx").status_code == 200
     assert client.delete("/api/capital/risk-profiles/fx").status_code == 404
     assert check(client, "100", "96", source="fx")["frozen"] is True
+    client.post("/api/capital/risk-profiles", json={**profile, "source": "fx/eur"})
+    assert client.delete("/api/capital/risk-profiles/fx/eur").get_json() == {"ok": True, "source": "fx/eur"}
     for wrong in ("0", "1.1", "x"):
         assert (
             client.post("/api/capital/risk-profiles", json={**profile, "freeze_drawdown_pct": wrong}).status_code == 422

@@ -40,6 +40,7 @@ def test_kind_filters_and_pages(client: FlaskClient) -> None:
         {"message": "a\x00b"},
         {"meta_json": "not json"},
         {"meta_json": [1]},
+        {"meta_json": "[1, NaN]"},
         {"meta_json": '"\\ud800"\x00'},
         {"more": 1},
     ],

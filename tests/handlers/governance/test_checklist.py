@@ -106,7 +106,8 @@ def test_enabling_answers_what_fails_and_an_override_is_told(client: FlaskClient
     assert refused.status_code == 412
     body = refused.get_json()
     assert (body["ok"], body["failing"], body["required"]["caps_set"]["ok"]) == (False, ["caps_set"], False)
-    assert client.post(ENABLE, json={"actor": "me", "override": True}).status_code == 422
+    unsaid = client.post(ENABLE, json={"actor": "me", "override": True})
+    assert (unsaid.status_code, unsaid.get_json()["details"][0]["field"]) == (422, "reason")
     assert not client.get("/api/governance/go-live/state").get_json()["go_live_enabled"]
     forced = client.post(ENABLE, json={"changed_by": "me", "override": True, "reason": "known"})
     assert forced.get_json()["go_live_enabled"]
