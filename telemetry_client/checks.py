@@ -36,8 +36,8 @@ def share(name: str, value: Any) -> str | None:
 
 
 def words(name: str, value: Any) -> str | None:
-    """Text with something in it, of at most 100 characters."""
-    if type(value) is not str or not value:
+    """Text with something in it, of at most 100 characters; an Enum of texts is text."""
+    if not isinstance(value, str) or not value:
         return f"{name} is not text"
     return None if len(value) <= 100 else f"{name} has more than 100 characters"
 

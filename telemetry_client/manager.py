@@ -318,8 +318,11 @@ class TelemetryManager:
 
 
 def _copy(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The script may go on changing its own dict."""
-    return dict(metadata) if isinstance(metadata, dict) else metadata
+    """The script may go on changing its own dict. One that cannot be copied is found out when it is looked at."""
+    try:
+        return dict(metadata) if isinstance(metadata, dict) else metadata
+    except Exception:  # noqa: BLE001 - a dict of the script's own making; no record call raises
+        return metadata
 
 
 def _watch(manager: TelemetryManager) -> None:

@@ -8,17 +8,6 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-#: What a storage of somebody's own or an odd value may raise; the thread goes on.
-FAULTS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Record = dict[str, Any]

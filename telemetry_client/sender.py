@@ -12,7 +12,7 @@ from typing import Any
 
 from telemetry_client import checks
 from telemetry_client.counting import Tally
-from telemetry_client.records import FAULTS, NotedCall, as_line, made
+from telemetry_client.records import NotedCall, as_line, made
 from telemetry_client.spool import Batch, Spool, new_batch
 from telemetry_client.storage import Receipt, Refused, Storage, Unreachable
 
@@ -27,6 +27,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 LINE_BYTES = 64 * 1024
 #: Records that are looked at before the script may have its turn.
 SLICE = 8
+#: How long the books are held at most while records are looked at.
+LOOK_SECONDS = 0.25
 _ACCOUNTS = ("sent", "rejected", "refused", "spooled", "lost", "batches", "resent", "resent_rejected")
 
 
@@ -155,11 +157,13 @@ class Sender:
         self._current = self._cut(max(BIG_BATCH, self.batch_size) if much else self.batch_size)
         return self._current
 
-    def _sift(self) -> None:
-        """Look at what was recorded since: what is wrong is counted, the rest waits as lines to be sent.
+    def _sift(self, seconds: float = LOOK_SECONDS) -> None:
+        """Look at what was recorded since, for so long: what is wrong is counted, the rest waits as lines to be sent.
 
-        The interpreter is offered to the script after every few records, so that it never waits for many.
+        The interpreter is offered to the script after every few records, so that it never waits for many: unless the
+        script is at its end, when a thread of it that never pauses would take every turn that it is offered.
         """
+        until = time.monotonic() + seconds
         for place in range(1, len(self.raw) + 1):
             line = self._line_of(self.raw[0])
             if line:
@@ -170,20 +174,23 @@ class Sender:
             self._taken += 1
             self.raw.popleft()
             if place % SLICE == 0:
-                time.sleep(0)
+                if time.monotonic() >= until:
+                    return
+                if not self.closed:
+                    time.sleep(0)
 
     def _line_of(self, call: NotedCall) -> str:
         """A call as a line of JSON, "" when it says nothing that can be sent."""
         try:
             record = made(call)
             wrong = checks.wrong(record)
-        except FAULTS as error:
+        except Exception as error:  # noqa: BLE001 - an argument's own methods may raise anything; the rest goes on
             wrong = f"{call[0]}: {type(error).__name__}"
         if wrong is not None:
             return self._leave_out(wrong)
         try:
             line = as_line(record)
-        except (*FAULTS, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return self._leave_out(f"a value cannot be written as JSON ({type(error).__name__})")
         if len(line) > LINE_BYTES:
             return self._leave_out(f"a record has more than {LINE_BYTES} bytes")
@@ -218,7 +225,7 @@ class Sender:
             except Unreachable as error:
                 self._note_failure(str(error))
                 wait = max(pause, error.retry_after or 0.0)
-            except FAULTS as error:
+            except Exception as error:  # noqa: BLE001 - a storage may be anybody's; the batch is tried again
                 self._note_failure(f"{type(error).__name__}: {error}")
                 wait = pause
             else:
@@ -333,14 +340,18 @@ class Sender:
         """What could not be sent goes to the spool; without one, or when it cannot be written, it is lost."""
         older = list(self._from_spool)
         newer = [self._current] if self._current is not None and self._current not in older else []
-        self._sift()
+        self._sift(LOOK_SECONDS if self.spool is None else float("inf"))
+        unseen = len(self.raw)
+        for _ in range(unseen):
+            self.raw.popleft()
+        self._taken += unseen
         while self.queue:
             newer.append(self._cut(BIG_BATCH))
         self._current = None
         self._from_spool.clear()
-        if not (older or newer):
+        if not (older or newer or unseen):
             return
-        count = sum(batch.count for batch in newer)
+        count = unseen + sum(batch.count for batch in newer)
         kept = self._keep(older + newer)
         self.accounts["spooled" if kept else "lost"] += count
         log.warning(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 _TAKEN = ".sending-"
 _UNFINISHED = ".writing-"
 _BROKEN = ".broken-"
+#: What follows the path in the names that `_publish` and `take` give. Any other file beside it is somebody else's.
+_OURS = re.compile(r"(?:|\.[0-9a-f]{32}|\.sending-[0-9]+-[0-9a-f]+)")
 #: A file that was taken so long ago is taken again, whatever lives under its taker's number.
 _TAKEN_SECONDS = 3600.0
 #: What this process is sending: its number alone says little, for in a container every run has the same one.
@@ -76,8 +79,7 @@ class Spool:
         """
         found = []
         for name in sorted(glob.glob(glob.escape(self._path) + "*")):
-            ending = name[len(self._path) :]
-            if _UNFINISHED in ending or _BROKEN in ending or _is_being_sent(name):
+            if not _OURS.fullmatch(name[len(self._path) :]) or not os.path.isfile(name) or _is_being_sent(name):
                 continue
             taken = f"{self._path}{_TAKEN}{os.getpid()}-{uuid.uuid4().hex}"
             try:

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 INGEST_PATH = "/api/v1/telemetry/ingest"
-#: Answers after which the same batch may succeed later: the key or the address may be put right, too.
-_LATER = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
+#: Refusals after which the same batch may succeed later: the key or the address may be put right, too.
+_LATER = frozenset({401, 403, 404, 405, 407, 408, 421, 425, 429})
 
 
 class Unreachable(Exception):
@@ -110,9 +110,12 @@ class HttpStorage(Storage):
             return _receipt(text, count)
         told = text[:200].decode("utf-8", "replace")
         message = f"the server answered {response.status}: {told}"
-        if response.status >= 500 or response.status in _LATER:
-            raise Unreachable(message, _seconds(response.getheader("Retry-After")))
-        raise Refused(message)
+        if 400 <= response.status < 500 and response.status not in _LATER:
+            raise Refused(message)
+        elsewhere = response.getheader("Location")
+        if elsewhere is not None:
+            message = f"the server answered {response.status}: give {elsewhere[:200]} as its url"
+        raise Unreachable(message, _seconds(response.getheader("Retry-After")))
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._secure:

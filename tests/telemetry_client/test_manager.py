@@ -1,5 +1,6 @@
 """Recording: never raising, never waiting, everything accounted for."""
 
+import asyncio
 import json
 import logging
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +233,7 @@ def test_a_batch_keeps_its_id_over_its_tries(storage: Memory) -> None:
 
 
 def test_a_storage_that_fails_oddly_does_not_end_the_sending(storage: Memory) -> None:
-    faults = iter([KeyError("odd"), RuntimeError("odder")])
+    faults = iter([KeyError("odd"), RuntimeError("odder"), Exception("oddest")])
 
     def fail() -> None:
         for fault in faults:
@@ -241,8 +243,28 @@ def test_a_storage_that_fails_oddly_does_not_end_the_sending(storage: Memory) ->
     manager = TelemetryManager(storage)
     manager.record_api_latency(1, "s", 1)
     assert manager.flush(10)
-    assert (manager.stats()["sent"], manager.stats()["failures"]) == (1, 2)
+    assert (manager.stats()["sent"], manager.stats()["failures"]) == (1, 3)
     manager.close()
+
+
+class Odd(dict[str, Any]):
+    """Whatever is asked of it fails in a way of its own."""
+
+    def _fail(self, *_: Any) -> Any:
+        raise Exception("odd")
+
+    __float__ = __iter__ = __str__ = keys = items = _fail
+
+
+def test_a_value_that_fails_oddly_costs_only_its_record(manager: TelemetryManager, storage: Memory) -> None:
+    manager.record_api_latency(1, "s", Odd())  # type: ignore[arg-type]
+    manager.record_system_health(1, "s", "healthy", metadata=Odd(a=1))
+    manager.record_system_health(1, "s", "healthy", None, None, None, 0, 0, None, {"a": [Odd(a=1)]})
+    manager.record_api_latency(1, "s", 1)
+    assert manager.flush(10)
+    stats = manager.stats()
+    assert (stats["sent"], stats["invalid"], balanced(stats)) == (1, 3, True)
+    assert [record["latency_ms"] for record in storage.records] == [1]
 
 
 def test_what_the_server_rejects_or_refuses_is_counted(storage: Memory) -> None:
@@ -325,6 +347,56 @@ def test_the_order_decorator(manager: TelemetryManager, storage: Memory) -> None
     assert spy["api_latency_ms"] >= 0
     assert manager.stats()["invalid"] == 1
     assert place.__doc__ == "Places it."
+
+
+class Side(str, Enum):  # noqa: UP042 - as libraries for Python 3.9 have it; str() of it is "Side.BUY"
+    BUY = "buy"
+    FILLED = "Filled"
+
+
+class BrokersOrder:
+    """As brokers' libraries have it: texts are Enums, and looking at it may fail."""
+
+    id = 8
+    status = Side.FILLED
+
+    @property
+    def slippage(self) -> float:
+        raise Exception("not loaded")
+
+
+def test_the_order_decorator_reads_a_brokers_objects(manager: TelemetryManager, storage: Memory) -> None:
+    @manager.order(1, order_type="market", api_latency_ms=5)
+    def place(symbol: str, side: Side, quantity: int) -> BrokersOrder:
+        return BrokersOrder()
+
+    @manager.order(1, order_type="market")
+    def cancel(symbol: str, side: Side, quantity: int) -> dict[str, Any]:
+        return {"id": 9, "status": "CANCELLED"}
+
+    assert place("SPY", Side.BUY, 1).id == 8
+    cancel("SPY", Side.BUY, 1)
+    assert manager.flush(5)
+    told = [(order["order_id"], order["side"], order["status"]) for order in storage.records]
+    assert told == [("8", "buy", "filled"), ("9", "buy", "canceled")]
+    assert storage.records[0]["api_latency_ms"] == 5
+
+
+def test_the_order_decorator_times_what_is_awaited(manager: TelemetryManager, storage: Memory) -> None:
+    @manager.order(1, order_type="market")
+    async def place(symbol: str, side: str, quantity: int) -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        if symbol == "BAD":
+            raise ConnectionError
+        return {"id": 7, "status": "filled"}
+
+    assert asyncio.run(place("SPY", "buy", 1))["id"] == 7
+    with pytest.raises(ConnectionError):
+        asyncio.run(place("BAD", "buy", 1))
+    assert manager.flush(5)
+    assert [order["status"] for order in storage.records] == ["filled", "rejected"]
+    assert storage.records[0]["order_id"] == "7"
+    assert all(order["api_latency_ms"] >= 50 for order in storage.records)
 
 
 def test_settings_that_make_no_sense() -> None:

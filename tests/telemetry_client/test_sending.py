@@ -151,6 +151,26 @@ def test_an_exit_waits_no_longer_than_two_seconds_for_a_frozen_server() -> None:
     assert (stats["lost"], stats["recorded"]) == (1, 1)
 
 
+def test_an_exit_does_not_wait_for_threads_that_never_pause() -> None:
+    code = """
+        import threading
+        from telemetry_client import HttpStorage, TelemetryManager
+
+        telemetry = TelemetryManager(HttpStorage("http://127.0.0.1:1"))
+
+        def record():
+            while True:
+                telemetry.record_api_latency(1, "s", 1)
+
+        for _ in range(4):
+            threading.Thread(target=record, daemon=True).start()
+        while not telemetry.stats()["dropped"]:
+            pass
+        print("{}")
+    """
+    told(script(code=code))
+
+
 class Scripted(BaseHTTPRequestHandler):
     """Answers what the test says."""
 
@@ -199,6 +219,10 @@ def test_answers_and_what_they_mean(scripted: HTTPServer) -> None:
         Scripted.answers = [(status, b"no", closes)]
         with pytest.raises(Refused, match=str(status)):
             storage.send("b", b"{}\n", 1)
+    for status in (302, 308):
+        Scripted.answers = [(status, b"no", {**closes, "Location": "https://there.example/"})]
+        with pytest.raises(Unreachable, match=r"https://there\.example/ as its url"):
+            storage.send("b", b"{}\n", 1)
     for page in (b"<html>", b"[]", b"{}", b'{"accepted": "x", "rejected": [], "duplicate": false}'):
         Scripted.answers = [(200, page, closes)]
         with pytest.raises(Unreachable, match="not that of an ingest endpoint"):
@@ -244,6 +268,18 @@ def test_a_spool_of_a_dead_process_is_taken_again(tmp_path: Path) -> None:
         Path(name).rename(path)
     path.rename(tmp_path / "spool.sending-1-abc")
     assert Spool(path).take() == []
+
+
+def test_a_spool_leaves_other_files_alone(tmp_path: Path) -> None:
+    others = ["walk.py", "walk.db", "walk.bak.sending-1-ab", "walking", "walk.broken-ab"]
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "walk").mkdir()
+    assert Spool(tmp_path / "walk").take() == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "walk"])
+    assert (tmp_path / "walk.py").read_text() == "mine"
+    Spool(tmp_path / "walk").write([new_batch(["{}"])])
+    assert len(Spool(tmp_path / "walk").take()) == 1
 
 
 def test_a_broken_spool_file_is_set_aside(tmp_path: Path) -> None:
