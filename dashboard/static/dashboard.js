@@ -53,7 +53,9 @@
     try {
       const headers = { "X-Part": "1" };
       if (part.etag) headers["If-None-Match"] = part.etag;
-      const answer = await fetch(part.node.dataset.live, { headers, cache: "no-store", credentials: "same-origin" });
+      // a connection that died without a word, as over a laptop's sleep, would be waited for until the system gives up
+      const signal = AbortSignal.timeout(20000);
+      const answer = await fetch(part.node.dataset.live, { headers, cache: "no-store", credentials: "same-origin", signal });
       if (answer.status === 401) { location.reload(); return; }
       if (answer.status !== 304) {
         if (!answer.ok) throw new Error(String(answer.status));
@@ -107,6 +109,12 @@
     const p = Object.fromEntries(clock.formatToParts(new Date(at)).map((one) => [one.type, one.value]));
     return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}:${p.second}`;
   };
+  // What the library takes for markup in a name, and for a place to fill in.
+  const plain = (text) => text.replace(/[<>&%{}]/g, "");
+  // Many trades of one moment: the library would show thousandths of a second.
+  const around = (at) => (at.length && at.every((one) => one === at[0]) ? [-1, 1].map((way) => local(Date.parse(at[0]) + way * 43200000)) : undefined);
+  // Powers of ten come with a style of their own, which the page's policy forbids.
+  const far = (lists) => lists.flat().some((value) => value && (Math.abs(value) >= 1e14 || Math.abs(value) < 1e-14)) ? "e" : "B";
   const nums = (list) => list.map((value) => (value === null ? null : Number(value)));
   const axis = (more) => ({ gridcolor: color("border"), zerolinecolor: color("strong"), linecolor: color("border"), tickcolor: color("border"), automargin: true, fixedrange: true, ...more });
   const frame = (more) => ({
@@ -129,7 +137,7 @@
         const last = equity[equity.length - 1];
         traces.push({ x: [x[x.length - 1], local(Date.now())], y: [last, last + Number(d.open_r)], type: "scatter", mode: "lines+markers", line: { color: color("warn"), width: 2, dash: "dot" }, marker: { size: [0, 8] }, name: "With open trades (unrealised)", hovertemplate: "%{y:+.2f} R with the open trades, unrealised<extra></extra>" });
       }
-      return [traces, frame({ showlegend: d.open_r !== null, xaxis: axis({ anchor: "y2" }), yaxis: axis({ domain: [0.34, 1], ticksuffix: " R" }), yaxis2: axis({ domain: [0, 0.27], ticksuffix: " R", nticks: 4 }) })];
+      return [traces, frame({ showlegend: d.open_r !== null, xaxis: axis({ anchor: "y2", range: around(d.open_r === null ? d.at : [...d.at, Date.now()]) }), yaxis: axis({ domain: [0.34, 1], ticksuffix: " R" }), yaxis2: axis({ domain: [0, 0.27], ticksuffix: " R", nticks: 4 }) })];
     },
     path: (d) => {
       const x = d.at.map(local);
@@ -152,7 +160,7 @@
       return [[{ x: bins.map((bin) => Number(bin.from) + 0.25), y: bins.map((bin) => bin.count), width: 0.46, type: "bar", marker: { color: bins.map((bin) => color(Number(bin.from) < 0 ? "bad" : "good")) }, text: bins.map(name), textposition: "none", hovertemplate: "%{text} R: %{y} trades<extra></extra>" }],
         frame({ xaxis: axis({ ticksuffix: " R", dtick: 1 }), yaxis: axis({ title: { text: "trades", standoff: 6 }, rangemode: "tozero" }) })];
     },
-    dots: (d) => [[{ x: nums(d.mae), y: nums(d.mfe), text: d.id.map((id) => id.replace(/[<>&]/g, "")), customdata: nums(d.r), type: "scatter", mode: "markers", marker: { size: 6, opacity: 0.65, color: d.r.map((r) => color(Number(r) > 0 ? "good" : Number(r) < 0 ? "bad" : "muted")) }, hovertemplate: "%{text}<br>MAE %{x:.2f} R, MFE %{y:.2f} R, result %{customdata:+.2f} R<extra></extra>" }],
+    dots: (d) => [[{ x: nums(d.mae), y: nums(d.mfe), text: d.id.map(plain), customdata: nums(d.r), type: "scatter", mode: "markers", marker: { size: 6, opacity: 0.65, color: d.r.map((r) => color(Number(r) > 0 ? "good" : Number(r) < 0 ? "bad" : "muted")) }, hovertemplate: "%{text}<br>MAE %{x:.2f} R, MFE %{y:.2f} R, result %{customdata:+.2f} R<extra></extra>" }],
       frame({ xaxis: axis({ title: { text: "MAE, R against", standoff: 4 }, rangemode: "tozero" }), yaxis: axis({ title: { text: "MFE, R for", standoff: 4 }, rangemode: "tozero" }) })],
     rolling: (d) => [[{ x: d.at.map(local), y: nums(d.value), type: "scatter", mode: "lines", line: { color: color("accent"), width: 2 }, hovertemplate: "%{x|%b %d}<br>%{y:+.2f} R a trade<extra></extra>" }], frame({ xaxis: axis({}), yaxis: axis({ ticksuffix: " R", zerolinewidth: 2 }) })],
     deliveries: (d) => {
@@ -163,8 +171,8 @@
     lines: (d) => {
       const tones = ["accent", "good", "warn", "bad", "muted"];
       const time = d.time !== false;
-      return [d.series.map((one, place) => ({ x: time ? one.x.map(local) : one.x, y: nums(one.y), name: one.name, type: one.bars ? "bar" : "scatter", mode: one.dots ? "lines+markers" : "lines", connectgaps: false, fill: one.fill ? "tozeroy" : "none", line: { color: color(one.tone || tones[place % 5]), width: 2, dash: one.dash, shape: one.step ? "hv" : "linear" }, marker: { color: color(one.tone || tones[place % 5]) }, fillcolor: one.fill ? color("bad-bg") : undefined, hovertemplate: "%{x}<br>%{y:,.2f}" + (d.unit ? " " + d.unit : "") + " " + one.name.replace(/[<>&%{}]/g, "") + "<extra></extra>" })),
-        frame({ showlegend: d.series.length > 1, xaxis: axis({ title: d.x ? { text: d.x, standoff: 4 } : undefined, type: time ? "date" : undefined }), yaxis: axis({ ticksuffix: d.unit ? " " + d.unit : "" }) })];
+      return [d.series.map((one, place) => ({ x: time ? one.x.map(local) : one.x, y: nums(one.y), name: plain(one.name), type: one.bars ? "bar" : "scatter", mode: one.dots || one.x.length < 2 ? "lines+markers" : "lines", connectgaps: false, fill: one.fill ? "tozeroy" : "none", line: { color: color(one.tone || tones[place % 5]), width: 2, dash: one.dash, shape: one.step ? "hv" : "linear" }, marker: { color: color(one.tone || tones[place % 5]) }, fillcolor: one.fill ? color("bad-bg") : undefined, hovertemplate: "%{x}<br>%{y:,.2f}" + (d.unit ? " " + d.unit : "") + " " + plain(one.name) + "<extra></extra>" })),
+        frame({ showlegend: d.series.length > 1, xaxis: axis({ title: d.x ? { text: d.x, standoff: 4 } : undefined, type: time ? "date" : undefined, range: time ? around(d.series.flatMap((one) => one.x)) : undefined }), yaxis: axis({ exponentformat: far(d.series.map((one) => nums(one.y))), ticksuffix: d.unit ? " " + d.unit : "" }) })];
     },
   };
   const draw = async (root) => {

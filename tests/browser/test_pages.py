@@ -1,6 +1,7 @@
 """The pages in a real browser, over a real server: what a trader sees, and what must never happen."""
 
 import json
+from datetime import UTC, datetime
 from urllib.error import HTTPError
 
 import pytest
@@ -155,6 +156,28 @@ def test_an_alert_appears_by_itself_and_its_markup_stays_text(at_keyed: Visitor)
         watched.settled()
         assert "owned" not in watched.page.title()
         assert watched.page.locator("main img").count() == 0
+    assert watched.faults == []
+
+
+def test_names_and_numbers_that_charts_and_pages_must_bear(at_keyed: Visitor) -> None:
+    key, link, now = {"X-API-Key": KEYS["API_KEY"]}, '<a href="https://there.example/">here</a>', datetime.now(UTC)
+    for source in (link, "W" * 100):
+        post(at_keyed.server, "/api/capital/intake", {"source": source, "amount": 100}, **key)
+    body = {"trade_id": "W" * 100, "event_type": "ENTRY", "direction": "LONG", "entry_price": 100, "stop_loss": 99}
+    post(at_keyed.server, HOOK, {**body, "symbol": "W" * 50, "strategy_name": "W" * 100})
+    money = {"unrealized_pnl": 0, "realized_pnl": 0, "margin_used": 0, "margin_available": 0, "open_positions_count": 0}
+    point = {"kind": "equity", "profile_id": 1, "timestamp": now.isoformat(), "account_equity": -999999999999999.9}
+    post(at_keyed.server, "/api/v1/telemetry/ingest", {**point, **money}, **key)
+    watched = at_keyed.page()
+    log_in(watched, VIEWER)
+    for path in ("/dashboard", "/dashboard/trades/" + "W" * 100, "/dashboard/capital", "/dashboard/equity?profile=1"):
+        page = watched.open(path)
+        watched.settled()
+        assert page.locator(".chart svg a").count() == 0
+        assert page.evaluate(SIDEWAYS) <= 0, path
+    # the only point of a curve is seen, and its axis tells hours
+    expect(page.locator(".chart .point").first).to_be_visible()
+    assert all("." not in tick for tick in page.locator(".chart .xtick text").all_text_contents())
     assert watched.faults == []
 
 
