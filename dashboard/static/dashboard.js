@@ -207,7 +207,7 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
   /* changes */
-  const explain = (answer, told) => (told && (told.error || told.message)) || "This did not work (" + answer.status + ").";
+  const explain = (answer, told) => answer.status === 401 ? "You are no longer logged in: reload the page and log in again." : (told && (told.error || told.message)) || "This did not work (" + answer.status + ").";
   const send = async (address, body, text) => {
     const headers = { "X-CSRF-Token": csrf, "X-Part": "1" };
     if (!text) headers["Content-Type"] = "application/json";

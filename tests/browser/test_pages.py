@@ -191,6 +191,17 @@ def test_a_change_without_the_pages_token_is_refused(at_keyed: Visitor) -> None:
     assert told["code"] == "CSRF_TOKEN_WRONG"
 
 
+def test_a_change_after_the_session_ended_says_so(at_keyed: Visitor) -> None:
+    watched = at_keyed.page()
+    log_in(watched, ADMIN)
+    page = watched.open("/dashboard/capital")
+    page.context.clear_cookies()
+    page.get_by_label("Source", exact=True).fill("BROKER")
+    page.get_by_label("Amount, negative for a withdrawal").fill("5")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#toast")).to_contain_text("no longer logged in")
+
+
 def test_the_kill_switch_from_the_page(at_keyed: Visitor) -> None:
     watched = at_keyed.page()
     log_in(watched, ADMIN)
