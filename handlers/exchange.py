@@ -1,6 +1,6 @@
 """Lines of an import: webhook bodies, and lines of an export, which are stored again just as they were."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -8,11 +8,13 @@ from typing import Any, Final, Protocol
 
 from errors import Detail, Invalid, TooLarge
 from handlers import payloads
+from handlers.masking import mask_body
 from handlers.middleware.bodies import BODY_LIMIT, alert_object
 from handlers.payloads.credentials import take_credentials
 from handlers.payloads.reading import Reading, Refused
 from state import jsontext
 from state.event import EventWarning, SignalEvent
+from state.newyork import to_new_york
 from state.values import number, utc
 
 #: What tells a line of an export from a webhook body.
@@ -60,15 +62,18 @@ def lines(stream: Stream, limit: int = LINE_LIMIT) -> Iterator[bytes | None]:
         yield None if skipping else rest
 
 
-def read_line(line: bytes, context: payloads.Context) -> Reading:
-    """What one line says. Raises NotJson, Invalid, TooLarge."""
+def read_line(line: bytes, context: payloads.Context, secrets: Sequence[str]) -> Reading:
+    """What one line says, without the webhook's secrets wherever they stand. Raises NotJson, Invalid, TooLarge."""
     if all(mark in line for mark in _MARKS):
         value = _exported(line)
         if value is not None:
+            value, _ = mask_body(value, line, secrets)
             return Reading(str(value["payload_version"]), "legacy", None, (_event(value),))
     if len(line) > BODY_LIMIT:
         raise TooLarge(f"The body has {len(line)} bytes; at most {BODY_LIMIT} are taken.")
-    reading = payloads.read(take_credentials(alert_object(line), line)[1], context)
+    offered, body = take_credentials(alert_object(line), line)
+    body, _ = mask_body(body, line, secrets, taken=" ".join(offered))
+    reading = payloads.read(body, context)
     return Reading(
         reading.version, reading.style, reading.schema_version, tuple(_lasting(one) for one in reading.outcomes)
     )
@@ -137,7 +142,9 @@ def _number(value: Any, name: str, wrong: list[Detail]) -> Decimal | None:
 
 def _time(value: Any, name: str, wrong: list[Detail]) -> datetime | None:
     try:
-        return utc(datetime.fromisoformat(value))
+        found = utc(datetime.fromisoformat(value))
+        to_new_york(found)  # which the calendar's first and last hours do not have
+        return found
     except (TypeError, ValueError, OverflowError):
         wrong.append(Detail(name, "UNREADABLE_TIME", f"{name} is an ISO 8601 time with an offset."))
         return None

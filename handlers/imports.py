@@ -107,7 +107,7 @@ def import_alerts(query: dict[str, Any]) -> Response:
     with ThreadPoolExecutor(1) as writer:
         run = _Run(services().pool, writer, done=query["from_line"] - 1)
         try:
-            number = _read_all(run, query["from_line"], services().settings.naive_timestamp_zone)
+            number = _read_all(run, query["from_line"])
         except PoisonRow:
             raise
         except (DatabaseError, Unavailable) as error:
@@ -128,15 +128,16 @@ def import_alerts(query: dict[str, Any]) -> Response:
     )
 
 
-def _read_all(run: _Run, from_line: int, zone: str) -> int:
+def _read_all(run: _Run, from_line: int) -> int:
     """Read and store every line of the request from that one on; returns how many there are."""
+    zone, secrets = services().settings.naive_timestamp_zone, services().settings.webhook_secrets
     started, number = datetime.now(UTC), 0
     for number, line in enumerate(lines(request.stream), 1):
         if number < from_line or (line is not None and not line.strip()):
             continue
         if number % TURN == 0:
             time.sleep(0)
-        _read(run, number, line, payloads.Context(started + number * _MICROSECOND, zone))
+        _read(run, number, line, payloads.Context(started + number * _MICROSECOND, zone), secrets)
         if len(run.waiting) >= AT_ONCE:
             run.store(number)
     run.store(number)
@@ -144,11 +145,11 @@ def _read_all(run: _Run, from_line: int, zone: str) -> int:
     return number
 
 
-def _read(run: _Run, number: int, line: bytes | None, context: payloads.Context) -> None:
+def _read(run: _Run, number: int, line: bytes | None, context: payloads.Context, secrets: tuple[str, ...]) -> None:
     try:
         if line is None:
             raise TooLarge(f"The line has more than {LINE_LIMIT} bytes.")
-        reading = read_line(line, context)
+        reading = read_line(line, context, secrets)
     except DatabaseError:
         raise
     except AlertbookError as error:

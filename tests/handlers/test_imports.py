@@ -121,6 +121,7 @@ def test_every_refused_line_is_named_and_stops_nobody(client: FlaskClient) -> No
         ({"trade_id": None}, "trade_id"), ({"received_at": "2025-11-20T14:30:00"}, "received_at"),
         ({"mfe": "1.5"}, "mfe"), ({"body": []}, "body"), ({"warnings": [1]}, "warnings"),
         ({"symbol": "x" * 101}, "symbol"), ({"session": "a\0"}, "session"),
+        ({"event_timestamp": "0001-01-01T00:00:00Z"}, "event_timestamp"),
     ],
 )  # fmt: skip
 def test_a_changed_line_of_an_export_is_refused(client: FlaskClient, change: dict[str, Any], field: str) -> None:
@@ -161,6 +162,19 @@ def test_a_row_that_cannot_be_stored_does_not_fail_its_neighbours(client: FlaskC
         [(2, "CANNOT_BE_STORED")],
         3,
     )
+
+
+def test_the_webhooks_secret_is_stored_from_no_line(database_url: str, client: FlaskClient) -> None:
+    post(client, alert("exported", "ENTRY", "2025-11-20T14:30:00Z", entry_price=1, comment="hush-hush-hush"))
+    exported = client.get(f"{BASE}/export.ndjson").get_data()
+    run_sql(database_url, "TRUNCATE automated_signals")
+    keyed = create_app(load({"DATABASE_URL": database_url, "WEBHOOK_SECRET": "hush-hush-hush"})).test_client()
+    body = {"type": "ENTRY", "signal_id": "t", "secret": "hush-hush-hush", "comment": "not hush-hush-hush"}
+    escaped = b'{"type":"ENTRY","signal_id":"u","note":"\\u0068ush-hush-hush"}'
+    wrong = {"type": "hush-hush-hush", "signal_id": "v"}
+    answer = send(keyed, ndjson(body, escaped, wrong, exported))
+    assert (answer["stored"], answer["refused_count"], "hush" in str(answer)) == (3, 1, False)
+    assert "hush" not in keyed.get(f"{BASE}/export.ndjson").get_data(as_text=True)
 
 
 def test_imports_need_the_admin_key(database_url: str) -> None:
