@@ -19,9 +19,12 @@ _ENTITIES: Final = {'"': "quot", "&": "amp", "<": "lt", ">": "gt", "'": "apos"}
 _SIGNS: Final = (b"\\", b"%", b"&", b"\x00")
 #: Backslashes and per cent signs may be escaped themselves, as often as JSON stands within JSON.
 _BACKSLASH: Final = rb"(?:\\(?:u005[cC])?|%5[cC]){1,8}"
-_PERCENT: Final = rb"(?:%|" + _BACKSLASH + rb"u0025)(?:25){0,4}"
+#: The same before anything else than a backslash; in a longer run of them it is not tried at each place.
+_ESCAPING: Final = rb"(?!\\{9})" + _BACKSLASH
+_PERCENT: Final = rb"(?:%|" + _ESCAPING + rb"u0025)(?:25){0,4}"
 _NUMERIC: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_NUMBER: Final = re.compile(rb"[0-9]{1,64}(?:\.[0-9]{1,64})?[eE][+-]?[0-9]{1,2}|[0-9]{1,64}\.[0-9]{1,64}")
+#: Whole runs of digits, each tried once.
+_NUMBER: Final = re.compile(rb"(?<![0-9])[0-9]++(?:(?:\.[0-9]++)?[eE][+-]?[0-9]{1,2}|\.[0-9]++)")
 
 
 def mask_bytes(raw: bytes, secrets: Sequence[str]) -> bytes:
@@ -126,7 +129,7 @@ def _pattern(secrets: tuple[str, ...]) -> re.Pattern[bytes]:
 def _character(character: str) -> bytes:
     ways = [re.escape(character.encode()), _escape(character), _percent_escape(character), _entity(character)]
     if character in "\"\\/'":
-        ways.append(_BACKSLASH + (b"" if character == "\\" else re.escape(character.encode())))
+        ways.append(_BACKSLASH if character == "\\" else _ESCAPING + re.escape(character.encode()))
     if not character.isascii():
         ways += [re.escape(character.encode(name)) for name in _ENCODINGS if _fits(character, name)]
     return b"(?:" + b"|".join(ways) + b")"
@@ -146,7 +149,7 @@ def _escape(character: str) -> bytes:
     code = f"{ord(character):x}".encode()
     ways = [
         b"".join(
-            (_BACKSLASH if at else b"") + rb"u(?i:" + units[at : at + 4].encode() + b")"
+            (_ESCAPING if at else b"") + rb"u(?i:" + units[at : at + 4].encode() + b")"
             for at in range(0, len(units), 4)
         ),
         rb"(?:u\{|U)0{0,8}(?i:" + code + rb")\}?",
@@ -155,7 +158,7 @@ def _escape(character: str) -> bytes:
         ways.append(b"x(?i:" + f"{ord(character):02x}".encode() + b")")
     if character in _ESCAPES:
         ways.append(_ESCAPES[character].encode())
-    return _BACKSLASH + b"(?:" + b"|".join(ways) + b")"
+    return _ESCAPING + b"(?:" + b"|".join(ways) + b")"
 
 
 def _percent_escape(character: str) -> bytes:

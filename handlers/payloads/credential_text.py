@@ -48,11 +48,20 @@ def _closing(text: str, start: int, escapes: str, mark: str) -> int:
     """The end of a quoted value: a quote within it has more backslashes than those around it."""
     end = text.find(mark, start)
     while end >= 0:
-        before = end - len(text[start:end].rstrip("\\")) - start
+        before = _backslashes(text, start, end)
         if before == len(escapes) or (not escapes and before % 2 == 0):
             return end + 1
         end = text.find(mark, end + 1)
     return len(text)
+
+
+def _backslashes(text: str, start: int, end: int) -> int:
+    """How many stand right before `end`, none before `start`: a walk back, since a slice at each quote of a long
+    value would cost the square of its length."""
+    first = end
+    while first > start and text[first - 1] == "\\":
+        first -= 1
+    return end - first
 
 
 _STEP: Final = re.compile(r'[{}\[\]]|\\{0,8}"(?:[^"\\]|\\.)*"?')

@@ -42,6 +42,14 @@ def test_no_disguise_helps(secret: str, hidden: object) -> None:
         assert part not in mask_bytes(raw, [secret])
 
 
+@pytest.mark.parametrize("secret", [PLAIN, ODD])
+def test_no_run_of_backslashes_or_digits_in_front_of_it_hides_it(secret: str) -> None:
+    for run in (b"\\" * 3, b"\\" * 8, b"\\" * 9, b"\\" * 40, b"\\u005c" * 12, b"%5C" * 12, b"7" * 90):
+        for hidden in (secret.encode(), units(secret), quote(secret, safe="").encode()):
+            assert mask_bytes(run + hidden, [secret]).count(MASK.encode()) == 1
+    assert mask_bytes(b"0" * 90 + b"1.2345678e7", ["12345678"]) == MASK.encode()
+
+
 def test_numbers_that_spell_a_secret_of_digits_are_masked_and_no_others() -> None:
     raw = b'{"a": 12345678, "b": 1.2345678e7, "c": 0.012345678, "d": 1234567.8, "e": 12.5e2'
     kept = b'{"a": ***, "b": ***, "c": 0.0***, "d": 1234567.8, "e": 12.5e2'

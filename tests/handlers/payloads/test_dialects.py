@@ -6,6 +6,8 @@ import pytest
 
 from handlers.middleware.bodies import alert_object
 from handlers.payloads import pinetext
+from handlers.payloads.credential_names import NAMES
+from handlers.payloads.credential_text import mask_text
 from handlers.payloads.credentials import mask_credentials, take_credentials
 from state.jsontext import dump
 from tests.handlers.payloads.reading_helpers import read_one
@@ -109,6 +111,24 @@ def test_two_fills_of_one_bar_are_told_apart_by_what_they_left() -> None:
 def test_a_body_that_nobody_could_read_is_kept_without_its_credentials(raw: bytes, kept: bytes) -> None:
     assert mask_credentials(raw) == kept
     assert mask_credentials(kept) == kept
+
+
+class Sliced(str):
+    """A text that counts how many characters were cut out of it."""
+
+    cut = 0
+
+    def __getitem__(self, place: Any) -> str:
+        piece = super().__getitem__(place)
+        self.cut += len(piece)
+        return piece
+
+
+@pytest.mark.parametrize("value", ['\\"' * 5_000, "\\" * 10_000, "[" * 10_000])
+def test_a_value_full_of_quotes_costs_no_more_than_its_length(value: str) -> None:
+    text = Sliced(f'"key": "{value}')
+    assert mask_text(text, NAMES) == '"key": "***"'
+    assert text.cut < 10 * len(text)
 
 
 @pytest.mark.parametrize(
