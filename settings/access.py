@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from environs import Env
 
+from errors import SettingsError
 from settings.reading import keys
 from settings.server import Server
 
@@ -36,7 +37,7 @@ class Access:
 def read(env: Env, server: Server) -> Access:
     """The settings of this area."""
     return Access(
-        webhook_secrets=keys(env, "WEBHOOK_SECRET"),
+        webhook_secrets=_webhook_secrets(env),
         api_keys=keys(env, "API_KEY", "HEIMDALL_BUILDER_API_KEY"),
         admin_keys=keys(env, "ADMIN_KEY"),
         internal_tokens=keys(env, "INTERNAL_TOKEN"),
@@ -44,3 +45,12 @@ def read(env: Env, server: Server) -> Access:
         signing_secrets=keys(env, "SIGNING_SECRET"),
         session_secret=env.str("SESSION_SECRET", default=None),
     )
+
+
+def _webhook_secrets(env: Env) -> tuple[str, ...]:
+    secrets = keys(env, "WEBHOOK_SECRET")
+    if any(secret.startswith("/") for secret in secrets):
+        raise SettingsError(
+            "WEBHOOK_SECRET holds one that begins with /, which no address can end in: set another one."
+        )
+    return secrets

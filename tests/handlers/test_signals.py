@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
 
+from errors import SettingsError
 from settings import load
 from state import jsontext
 from tests.conftest import run_sql
@@ -181,6 +183,20 @@ def test_secret_in_path_or_body(guarded: FlaskClient, secret: str) -> None:
     assert post(guarded, ENTRY, f"{WEBHOOK}/{secret}").status_code == 200
     assert post(guarded, ENTRY, f"/api/automated-signals/{secret}").status_code == 200
     assert post(guarded, {**ENTRY, "secret": secret}).status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["q3t/Zk+8w==", "q3t//Zk8w/"])
+def test_a_secret_with_slashes_stands_in_the_path_as_it_is_or_escaped(database_url: str, secret: str) -> None:
+    client = create_app(load({"DATABASE_URL": database_url, "WEBHOOK_SECRET": secret})).test_client()
+    for path in (secret, quote(secret, safe="")):
+        assert post(client, ENTRY, f"{WEBHOOK}/{path}").status_code == 200
+        assert post(client, ENTRY, f"{WEBHOOK}/x{path}").status_code == 401
+    assert post(client, {**ENTRY, "secret": secret}).status_code == 200
+
+
+def test_a_secret_that_no_address_can_end_in_is_refused() -> None:
+    with pytest.raises(SettingsError, match="WEBHOOK_SECRET"):
+        load({"WEBHOOK_SECRET": "right-secret,/leading-slash"})
 
 
 @pytest.mark.parametrize("body", [ENTRY, {**ENTRY, "secret": "wrong"}, {**ENTRY, "secret": 5}, "not json", ""])
