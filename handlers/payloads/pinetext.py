@@ -12,7 +12,12 @@ FIELD: Final = "pineconnector"
 
 #: Commas part the line, but not inside quotes.
 _PIECE: Final = re.compile(r'(?:[^,"]|"[^"]*"?)+')
-_LINE: Final = re.compile(r"\s*[A-Za-z0-9_*-]{1,64}\s*,\s*[A-Za-z]{2,40}\s*,\s*[^,={}\s]{1,100}\s*(?:,[^\r\n]*)?\s*")
+#: A placeholder that was left may stand for the command or the symbol, to be refused by its name.
+_LEFT: Final = r"\{\{[^{},\r\n]{1,100}\}\}"
+_LINE: Final = re.compile(
+    rf"\s*[A-Za-z0-9_*-]{{1,64}}\s*,\s*(?:[A-Za-z]{{2,40}}|{_LEFT})\s*,"
+    rf"\s*(?:[^,={{}}\s]|{_LEFT}){{1,100}}\s*(?:,[^\r\n]*)?\s*"
+)
 _COMMAND: Final = re.compile(r"(?:buy|sell|long|short|close|cancel|new)[a-z]{0,40}")
 _ID: Final = re.compile(r"^([ \t]*)[A-Za-z0-9_*-]{1,64}(?=[ \t]*,[ \t]*[A-Za-z{])", re.MULTILINE)
 
