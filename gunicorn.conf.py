@@ -185,7 +185,7 @@ loglevel = "info" if _settings.log_level == "DEBUG" else "warning"
 class _WithoutSecrets(logging.Filter):
     """Masks what follows the webhook's path in gunicorn's own messages about broken requests."""
 
-    _path = re.compile(r"(/api/automated-signals(?:/webhook)?/)[^\s/?'\"]+")
+    _path = re.compile(r"(/api/automated-signals(?:/webhook)?/)[^\s?'\"]+")
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self._path.sub(r"\1***", record.getMessage()), ()
