@@ -79,7 +79,7 @@ def insert_rows(connection: Connection, rows: Sequence[Row]) -> list[Stored]:
 
 
 def _insert(connection: Connection, rows: Sequence[Row]) -> list[Any]:
-    return list(QUERIES.signals.insert_events(connection, rows=jsontext.dump(rows))) if rows else []
+    return list(QUERIES.signals.insert_events(connection, rows=jsontext.dump_rows(rows))) if rows else []
 
 
 def _without_repeats(connection: Connection, rows: Sequence[Row]) -> list[Row]:

@@ -130,6 +130,8 @@ def _text(value: Any, name: str, longest: int, wrong: list[Detail]) -> str | Non
 
 
 def _storable(text: str) -> bool:
+    if text.isascii():
+        return "\0" not in text
     return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
@@ -151,6 +153,9 @@ def _time(value: Any, name: str, wrong: list[Detail]) -> datetime | None:
 
 
 def _object(value: Any, name: str, wrong: list[Detail]) -> dict[str, Any] | None:
+    if isinstance(value, dict) and jsontext.holds_nan(value):
+        wrong.append(Detail(name, "NOT_A_NUMBER", f"{name} holds NaN or Infinity, which no export does."))
+        return None
     if value is None or isinstance(value, dict):
         return value
     wrong.append(Detail(name, "NOT_AN_OBJECT", f"{name} is an object."))

@@ -49,6 +49,9 @@ def number(value: object) -> Decimal | None:
     found = _decimal(value)
     if found is None or not found.is_finite():
         return None
+    written = str(found)
+    if len(written) <= MAX_DIGITS and "E" not in written:  # within all bounds, and cheaper to see
+        return found
     _, digits, exponent = found.as_tuple()
     small = isinstance(exponent, int) and _MIN_EXPONENT <= exponent <= MAX_EXPONENT
     return found if small and len(digits) <= MAX_DIGITS else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from handlers.payloads.fields import Layer, is_nan
 from handlers.payloads.findings import Findings, shown, storable
-from state.jsontext import dump
+from state.jsontext import canonical
 
 
 def clean(value: Any, path: str, findings: Findings) -> Any:
@@ -32,6 +32,17 @@ def clean(value: Any, path: str, findings: Findings) -> Any:
     return value
 
 
+def is_clean(value: Any) -> bool:
+    """Whether `clean` would find nothing to do; a look without paths, which only what is told needs."""
+    if isinstance(value, str):
+        return value.isascii() and "\0" not in value
+    if isinstance(value, dict):
+        return all(is_clean(key) and is_clean(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(map(is_clean, value))
+    return not is_nan(value)
+
+
 def _key_path(path: str, key: str, findings: Findings) -> str:
     place = f"{path}.{key}" if path else key
     _check_key(place, key, findings)
@@ -52,7 +63,7 @@ def clean_layers(layers: tuple[Layer, ...], findings: Findings) -> tuple[dict[st
     """
     body = dict(layers[0].values) if len(layers) == 1 else _merged(layers)
     try:
-        text = dump(body, sort_keys=True)
+        text = canonical(body)
         text.encode()
     except ValueError:
         pass
@@ -60,7 +71,7 @@ def clean_layers(layers: tuple[Layer, ...], findings: Findings) -> tuple[dict[st
         if "\\u0000" not in text:
             return body, text
     body = _cleaned(layers, findings)
-    return body, "" if findings.details else dump(body, sort_keys=True)
+    return body, "" if findings.details else canonical(body)
 
 
 def _merged(layers: tuple[Layer, ...]) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from handlers.payloads import pinetext
 from handlers.payloads.credential_names import NAMES, OFFERED, TELEMETRY_NAMES, bare
 from handlers.payloads.credential_text import mask_text
 
-_NAMES_AS_SENT: Final = tuple(name.encode() for name in sorted(NAMES))
+#: Those names that hold no other one: where none of these occurs, none of all does.
+_NAMES_AS_SENT: Final = tuple(
+    name.encode() for name in sorted(NAMES) if not any(other in name for other in NAMES - {name})
+)
 #: What tells telemetry, whose schema may name a field `key` or `token`.
 _TELEMETRY: Final = ("schema_version", "attributes")
 
@@ -33,8 +36,8 @@ def _cannot_name_any(raw: bytes) -> bool:
     """True for plain JSON in which no credential's name occurs; escapes and other alphabets may hide one."""
     if b"\\" in raw or not raw.isascii() or not raw.lstrip().startswith((b"{", b"[")):
         return False
-    folded = raw.lower().replace(b"_", b"").replace(b"-", b"")
-    return not any(name in folded for name in _NAMES_AS_SENT)
+    folded = raw.lower().translate(None, b"_-")
+    return all(name not in folded for name in _NAMES_AS_SENT)
 
 
 def _offers(values: Mapping[str, Any]) -> list[str]:

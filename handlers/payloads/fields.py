@@ -36,11 +36,16 @@ class Fields:
     def __init__(self, *layers: Layer, findings: Findings | None = None) -> None:
         self.layers = layers
         self.findings = findings or Findings()
-        self._names = {name for values, _ in layers for name, value in values.items() if value is not None}
+        self._values = tuple(values for values, _ in layers)
 
-    def lacks(self, names: tuple[str, ...]) -> bool:
-        """True when nothing was sent under any of the names, which is the answer for most fields of most alerts."""
-        return self._names.isdisjoint(names)
+    def value(self, names: tuple[str, ...]) -> Any:
+        """The value of `first`, or None, without its place: most fields were not sent, or need nobody told."""
+        for values in self._values:
+            for name in names:
+                value = values.get(name)
+                if value is not None:
+                    return value
+        return None
 
     def sent(self, *names: str) -> Iterator[Sent]:
         """Every value that is not null under any of the names: layer by layer, names in their order."""

@@ -39,12 +39,12 @@ AMOUNT: Final = Kind(
 
 def _decimal(value: Any) -> Decimal | None:
     """The value as a Decimal, or None when it is no plain number."""
+    if isinstance(value, Decimal):
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return Decimal(value)
-    if isinstance(value, Decimal):
-        return value
     if not isinstance(value, str):
         return None
     match = _PLAIN.fullmatch(value.strip(" "))
@@ -92,14 +92,16 @@ def read_number(fields: Fields, kind: Kind, *names: str, needed: bool = False) -
     NaN, Infinity, "na" and the like are skipped with a NO_VALUE warning; when nothing else holds the
     number and the event needs it, they are faults instead. A field that was not sent is None.
     """
-    if fields.lacks(names):
+    first = fields.value(names)
+    if first is None:
         return None
+    if isinstance(first, int) or (isinstance(first, Decimal) and first.is_finite()):
+        plain = is_within(first, kind)
+        if plain is not None:
+            return plain
     findings = fields.findings
     blanks: list[Sent] = []
     found: Sent | None = None
-    first = fields.first(*names)
-    if first is not None and isinstance(first.value, Decimal | int) and not no_number(first.value):
-        return check(first, kind, findings)
     for sent in fields.sent(*names):
         if not no_number(sent.value):
             found = sent

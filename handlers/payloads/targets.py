@@ -1,9 +1,10 @@
 """Targets of an alert: telemetry's object, kept whole, or the flat prices of legacy alerts."""
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
-from handlers.payloads.cleaning import clean
+from handlers.payloads.cleaning import clean, is_clean
 from handlers.payloads.fields import Fields, Sent
 from handlers.payloads.findings import Findings, shown
 from handlers.payloads.numeric import PRICE, is_within, read_number
@@ -28,9 +29,9 @@ def read_targets(fields: Fields) -> dict[str, Any] | None:
 
 def _nested(sent: Sent, findings: Findings) -> dict[str, Any]:
     # the body's own cleaning reports what is replaced here
-    targets: dict[str, Any] = clean(sent.value, sent.path, Findings())
+    targets: dict[str, Any] = dict(sent.value) if is_clean(sent.value) else clean(sent.value, sent.path, Findings())
     for key, value in targets.items():
-        if value is None or _PRICE_KEY.fullmatch(key) is None:
+        if value is None or not _is_price_key(key):
             continue
         price = is_within(value, PRICE)
         if price is None:
@@ -39,6 +40,11 @@ def _nested(sent: Sent, findings: Findings) -> dict[str, Any]:
         else:
             targets[key] = price
     return targets
+
+
+@lru_cache(maxsize=256)
+def _is_price_key(key: str) -> bool:
+    return _PRICE_KEY.fullmatch(key) is not None
 
 
 def check_objects(fields: Fields, *names: str) -> None:

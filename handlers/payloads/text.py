@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from handlers.payloads.fields import Fields, no_text
+from handlers.payloads.fields import NO_TEXT, Fields, no_text
 from handlers.payloads.findings import number_text, shown, storable
 
 NAME: Final = 100
@@ -19,11 +19,10 @@ def read_text(fields: Fields, limit: int, *names: str) -> str | None:
     Numbers are taken as their plain digits (an interval is often sent as 5). "" and NaN are skipped
     with a NO_VALUE warning. Faults: NOT_TEXT, TOO_LONG.
     """
-    if fields.lacks(names):
-        return None
-    sent, findings = fields.first(*names), fields.findings
-    if sent is not None and _is_plain(sent.value, limit):
-        return str(sent.value)
+    first = fields.value(names)
+    if first is None or _is_plain(first, limit):
+        return first  # type: ignore[no-any-return]
+    findings = fields.findings
     for path, value in fields.sent(*names):
         if no_text(value):
             findings.warn_once(path, "NO_VALUE", f"{shown(value)} says nothing and was stored as null.")
@@ -42,7 +41,11 @@ def read_text(fields: Fields, limit: int, *names: str) -> str | None:
 def _is_plain(value: Any, limit: int) -> bool:
     """True for text that is taken as it is, which is what nearly every field holds."""
     return (
-        isinstance(value, str) and value.isascii() and len(value) <= limit and "\0" not in value and not no_text(value)
+        isinstance(value, str)
+        and len(value) <= limit
+        and value.isascii()
+        and "\0" not in value
+        and value.strip() not in NO_TEXT
     )
 
 

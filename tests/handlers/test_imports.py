@@ -177,6 +177,23 @@ def test_the_webhooks_secret_is_stored_from_no_line(database_url: str, client: F
     assert "hush" not in keyed.get(f"{BASE}/export.ndjson").get_data(as_text=True)
 
 
+def test_values_that_nothing_may_hold_are_refused_and_named(client: FlaskClient) -> None:
+    post(client, alert("t", "ENTRY", "2025-11-20T14:30:00Z", entry_price=1))
+    line = client.get(f"{BASE}/export.ndjson").get_data().strip()
+    nan = line.replace(b'"trade_id":"t"', b'"trade_id":"nan"').replace(b'"entry_price":1,', b'"entry_price":NaN,')
+    within = line.replace(b'"body":{', b'"body":{"extra":[NaN],').replace(b'"trade_id":"t"', b'"trade_id":"inside"')
+    body = dump(alert("twice", "ENTRY", "2025-11-20T14:30:00Z", entry_price=1)).encode()
+    twice = body.replace(b"{", b'{"entry_price": 2, ', 1)
+    long = body.replace(b"{", b'{"extra": 1' + b"0" * 64 + b", ", 1)
+    assert line not in (nan, within)
+    answer = send(client, ndjson(nan, within, twice, long, body))
+    assert [(one["line"], one["code"]) for one in answer["refused"]] == [
+        (1, "INVALID_EXPORT"), (2, "INVALID_EXPORT"), (3, "JSON_LIMIT"), (4, "JSON_LIMIT"),
+    ]  # fmt: skip
+    assert [one["details"][0]["field"] for one in answer["refused"][:2]] == ["entry_price", "body"]
+    assert answer["stored"] == 1
+
+
 def test_imports_need_the_admin_key(database_url: str) -> None:
     keys = {"DATABASE_URL": database_url, "API_KEY": "api-key-1234", "ADMIN_KEY": "admin-key-1234"}
     client = create_app(load(keys)).test_client()
