@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from database import deletions
 from database.aside import patiently
 from database.driver import Connection
 from database.pool import Pool
@@ -163,6 +164,7 @@ def delete_trades(pool: Pool, trade_ids: Iterable[str]) -> None:
     ids: list[Any] = sorted(set(trade_ids))
     with pool.transaction(timeout=60) as connection:
         QUERIES.signals.delete_trades(connection, trade_ids=ids)
+        deletions.forget(connection, ids)
 
 
 def select_event(pool: Pool, event_id: int) -> SignalEvent | None:

@@ -87,7 +87,7 @@ def recount(pool: Pool) -> bool:
         told = _count(connection, {})
         count_days(connection)
         stretch = select_drawdown(connection, {})
-        QUERIES.totals.mark_days_of_trades(connection)
+        QUERIES.totals.mark_days(connection, days=[row.day for row in QUERIES.totals.select_days_of_trades(connection)])
         QUERIES.totals.mark_counted_days(connection)
         count_days(connection)
         right = _by_key(kept) == _by_key(told) and stretch == select_drawdown(connection, {})

@@ -131,7 +131,7 @@ ORDER BY s.trade_id ASC, s.event_timestamp DESC, s.id DESC;
 
 -- name: select_anything()$
 -- Whether any alert was ever stored.
-SELECT exists(SELECT 1 FROM automated_signals);
+SELECT exists(SELECT 1 FROM automated_signals LIMIT 1);
 
 -- name: select_newest()^
 -- The alert that came last: as long as it is the same, hardly anything has changed.

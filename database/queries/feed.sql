@@ -42,8 +42,8 @@ SELECT pg_advisory_xact_lock_shared(1097622101, 0);
 
 SELECT
     (SELECT coalesce(max(feed.feed_position), 0) FROM feed) AS horizon,
-    exists(SELECT 1 FROM feed_pending) AS waiting,
-    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%') AS older;
+    exists(SELECT 1 FROM feed_pending LIMIT 1) AS waiting,
+    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%' LIMIT 1) AS older;
 
 -- name: select_all_places(after, horizon, limit)
 -- A page of places without any filter: nothing of the events themselves need be known.

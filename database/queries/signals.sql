@@ -178,30 +178,9 @@ ORDER BY automated_signals.received_at DESC, automated_signals.id DESC
 LIMIT :limit;
 
 -- name: delete_trades(trade_ids)!
--- Removes trades whole, and whatever was derived from them.
-WITH gone AS (
-    DELETE FROM automated_signals
-    WHERE automated_signals.trade_id = any(:trade_ids)
-),
-
-forgotten AS (
-    DELETE FROM signal_window
-    WHERE signal_window.trade_id = any(:trade_ids)
-),
-
-unfollowed AS (
-    DELETE FROM feed
-    WHERE feed.trade_id = any(:trade_ids)
-),
-
-unqueued AS (
-    DELETE FROM feed_pending
-    WHERE feed_pending.trade_id = any(:trade_ids)
-)
-
-INSERT INTO trade_dirty (trade_id)
-SELECT ids.trade_id
-FROM unnest(:trade_ids::text []) AS ids (trade_id);
+-- Removes every event of some trades; what was derived from them goes after it (`deletions.forget`).
+DELETE FROM automated_signals
+WHERE automated_signals.trade_id = any(:trade_ids);
 
 -- name: select_event(event_id)^
 -- One event by its number.

@@ -25,8 +25,9 @@ WITH adopted AS (
 
 marked AS (
     INSERT INTO trade_dirty (trade_id)
-    SELECT DISTINCT adopted.trade_id
+    SELECT adopted.trade_id
     FROM adopted
+    GROUP BY adopted.trade_id
 )
 
 INSERT INTO feed_pending (trade_id, event_id)
@@ -58,17 +59,18 @@ WHERE pg_try_advisory_xact_lock(1097622100, hashtext(ids.trade_id))
 LIMIT :limit;
 
 -- name: select_marks()^
--- The number of the newest mark, and whether there are any.
+-- The number of the newest mark, and whether there are any. (LIMIT: where tables are spread, each server would
+-- otherwise send all of its rows to be asked for one.)
 SELECT
-    exists(SELECT 1 FROM trade_dirty) AS dirty,
+    exists(SELECT 1 FROM trade_dirty LIMIT 1) AS dirty,
     coalesce(pg_sequence_last_value(pg_get_serial_sequence('trade_dirty', 'seq')::regclass), 0) AS newest;
 
 -- name: select_work()^
 -- Whether any summary or any day's results are out of date, and whether older code left rows to be adopted.
 SELECT
-    exists(SELECT 1 FROM trade_dirty) AS dirty,
-    exists(SELECT 1 FROM result_day_dirty) AS days,
-    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%') AS older;
+    exists(SELECT 1 FROM trade_dirty LIMIT 1) AS dirty,
+    exists(SELECT 1 FROM result_day_dirty LIMIT 1) AS days,
+    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%' LIMIT 1) AS older;
 
 -- name: lock_streams(trade_ids)
 -- One fold at a time per stream: a later one waits here, then finds nothing left to do. What a fold writes can be
@@ -331,12 +333,6 @@ SELECT
 FROM trade_summary AS t
 ORDER BY t.trade_time DESC, t.trade_id DESC
 LIMIT :limit;
-
--- name: mark_all_dirty()!
--- Everything is folded again at the next read.
-INSERT INTO trade_dirty (trade_id)
-SELECT DISTINCT s.trade_id
-FROM automated_signals AS s;
 
 -- name: select_streams(after, limit)
 -- Streams in order of id, to be walked in pages.

@@ -252,10 +252,9 @@ HAVING sum(gone.trades) <> 0;
 -- To be counted anew.
 DELETE FROM trade_tally;
 
--- name: mark_days_of_trades()!
+-- name: select_days_of_trades()
 -- Every day that has results now.
-INSERT INTO result_day_dirty (day)
-SELECT DISTINCT (t.exit_time AT TIME ZONE 'UTC')::date
+SELECT DISTINCT (t.exit_time AT TIME ZONE 'UTC')::date AS day
 FROM trade_summary AS t
 WHERE t.exit_time IS NOT NULL;
 

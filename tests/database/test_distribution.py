@@ -11,7 +11,8 @@ from database.distribution import TABLES, anchor, tables
 from database.queries import QUERIES
 from tests.conftest import run_sql
 from tests.querytree import parse
-from tests.sharding import Catalog, problems
+from tests.sharding import Catalog
+from tests.sharding_rules import problems
 
 #: Statements that no PREPARE takes: they have no plan.
 UTILITY = re.compile(r"\s*(LOCK|SET|REFRESH|GRANT|REVOKE)\b", re.IGNORECASE)
@@ -173,6 +174,19 @@ FORBIDDEN = {
     "INSERT INTO trade_dirty (trade_id) VALUES ((SELECT max(trade_id) FROM feed))": "among the values",
     "INSERT INTO signal_window AS w VALUES ('x', 'y', 'z', now()) ON CONFLICT (trade_id, body_hash) DO UPDATE "
     "SET event_key = 'q' WHERE w.received_at < excluded.received_at - INTERVAL '1 s'": "ON CONFLICT",
+    "UPDATE trade_summary SET stream_id = 'y' WHERE stream_id = 'x'": "changes the distribution column",
+    "INSERT INTO trade_dirty (trade_id) SELECT s.trade_id FROM automated_signals AS s": "numbers rows",
+    "INSERT INTO result_day_dirty (day) SELECT t.exit_time::date FROM trade_summary AS t": "numbers rows",
+    "WITH gone AS (DELETE FROM feed WHERE trade_id = 'x') INSERT INTO trade_dirty (trade_id) VALUES ('x'), ('y')": (
+        "numbers rows"
+    ),
+    "INSERT INTO trade_dirty (trade_id) SELECT DISTINCT i.n FROM unnest('{x}'::text[]) AS i (n)": "DISTINCT",
+    "SELECT nextval('feed_feed_position_seq'), trade_id FROM feed_pending": "next number",
+    "SELECT f.trade_id FROM feed AS f JOIN generate_series(now(), now(), '1 day') WITH ORDINALITY AS g (day, n) "
+    "ON f.feed_position = g.n": "not IMMUTABLE",
+    "SELECT EXISTS (SELECT 1 FROM feed_pending)": "LIMIT",
+    "SELECT f.trade_id FROM feed AS f GROUP BY f.trade_id "
+    "HAVING EXISTS (SELECT 1 FROM automated_signals AS s WHERE s.trade_id = f.trade_id)": "HAVING",
     "WITH gone AS (DELETE FROM quarantine RETURNING id) DELETE FROM automated_signals AS s USING gone "
     "WHERE s.id = gone.id": "changes something",
 }
@@ -192,6 +206,11 @@ ALLOWED = (
     "INSERT INTO deleted_event (trade_id, deletion_id, event_id, event_row) "
     "SELECT trade_id, 1, id, '{}' FROM automated_signals",
     "SELECT engine FROM risk_policy FOR UPDATE",
+    "SELECT EXISTS (SELECT 1 FROM feed_pending LIMIT 1), (SELECT count(*) FROM feed)",
+    "WITH gone AS (DELETE FROM feed RETURNING trade_id) INSERT INTO feed_pending (trade_id, event_id) "
+    "SELECT trade_id, 1 FROM gone",
+    "WITH gone AS (DELETE FROM feed RETURNING trade_id), marked AS (INSERT INTO trade_dirty (trade_id) "
+    "SELECT gone.trade_id FROM gone GROUP BY gone.trade_id) SELECT trade_id FROM gone",
 )
 
 
