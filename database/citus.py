@@ -5,7 +5,7 @@ started again. Alerts that come meanwhile wait in the spool while a table is hel
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -22,6 +22,8 @@ _FILTERS: Final = dict.fromkeys(("status", "direction", "session", "symbol", "st
 _FIRST_PAGE: Final = {**_FILTERS, "before_time": None, "before_id": None, "limit": 50}
 _LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _ALERT: Final = jsontext.dump([{"trade_id": "x", "event_key": "x"}])
+#: The query whose rows a function of ours returns.
+_RETURNED: Final = re.compile(r"\bRETURN QUERY\s+(.+?);\s*END\s*$", re.DOTALL)
 _CLAIM: Final = {"trade_ids": ["x"], "body_hashes": ["x"], "event_keys": ["x"], "received_ats": [_LONG_AGO]}
 
 Run = Literal["one shard", "pushed down", "by shard", "gathered", "elsewhere"]
@@ -37,7 +39,10 @@ class CannotDistribute(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hot:
-    """A query that an alert or a page waits for, and where it is to run."""
+    """A query that an alert or a page waits for, and where it is to run.
+
+    A name without a subject is a function's, which Citus plans query by query: what it returns is looked at.
+    """
 
     name: str
     wanted: tuple[Run, ...]
@@ -47,7 +52,7 @@ class Hot:
 #: A write that comes with its rows is taken apart by shard; a running sum is gathered from every shard, once pushed
 #: down as far as it goes.
 HOT: Final = (
-    Hot("signals.insert_events", ("by shard",), {"rows": _ALERT}),
+    Hot("store_events", ("by shard",), {"events": _ALERT}),
     Hot("signals.claim_window", ("by shard",), _CLAIM),
     Hot("signals.select_events_for_trades", ("one shard",), {"trade_ids": ["x"]}),
     Hot("summaries.select_trade", ("one shard",), {"trade_id": "x"}),
@@ -176,15 +181,35 @@ def _spread(cursor: Any, name: str, say: Callable[[str], None]) -> None:
 
 
 def _check(cursor: Any, hot: Hot) -> Checked:
-    subject, name = hot.name.split(".")
-    statement = getattr(getattr(QUERIES, subject), name).sql
     try:
-        cursor.execute(f"EXPLAIN {statement}", hot.parameters)
+        cursor.execute(f"EXPLAIN {_statement(cursor, hot)}", hot.parameters)
     except psycopg2.Error as error:
         return Checked(hot.name, "elsewhere", str(error).strip())
     run = where_it_runs("\n".join(line for (line,) in cursor.fetchall()))
     problem = None if run in hot.wanted else f"should be {' or '.join(hot.wanted)}"
     return Checked(hot.name, run, problem)
+
+
+def _statement(cursor: Any, hot: Hot) -> str:
+    """The query of its name, with the places of its parameters."""
+    subject, _, name = hot.name.rpartition(".")
+    if subject:
+        found: str = getattr(getattr(QUERIES, subject), name).sql
+        return found
+    cursor.execute("SELECT prosrc FROM pg_proc WHERE oid = to_regproc(%s)", (name,))
+    (source,) = cursor.fetchone()
+    return returned(source.replace("%", "%%"), {argument: f"%({argument})s::jsonb" for argument in hot.parameters})
+
+
+def returned(source: str, arguments: Mapping[str, str]) -> str:
+    """The query whose rows a function returns, by its source, with something in the place of each argument."""
+    match = _RETURNED.search(source)
+    if match is None:
+        raise CannotDistribute(["A function of ours is not as the migrations made it: it returns no single query."])
+    query = match[1]
+    for name, instead in arguments.items():
+        query = re.sub(rf"\b{name}\b", lambda _, instead=instead: instead, query)
+    return query
 
 
 def where_it_runs(plan: str) -> Run:

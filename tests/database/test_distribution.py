@@ -7,6 +7,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from database.citus import returned
 from database.distribution import TABLES, anchor, tables
 from database.queries import QUERIES
 from tests.conftest import run_sql
@@ -141,6 +142,21 @@ def test_no_query_asks_what_citus_cannot_do(reader: Reader) -> None:
     found = {name: told for name, sql in asked.items() if (told := reader.problems(sql))}
     assert found == {}
     assert len(asked) > 150
+
+
+def test_no_function_asks_what_citus_cannot_do(reader: Reader, direct_url: str) -> None:
+    functions = run_sql(
+        direct_url,
+        "SELECT proname, prosrc, proargnames[1 : pronargs] FROM pg_proc JOIN pg_language AS l ON l.oid = prolang "
+        "WHERE pronamespace = 'public'::regnamespace AND lanname NOT IN ('c', 'internal') ORDER BY proname",
+    )
+    asking = [one for one in functions if any(re.search(rf"\b{name}\b", str(one[1])) for name in tables("distributed"))]
+    assert [name for name, _, _ in asking] == ["store_events"]
+    for name, source, arguments in asking:
+        query = returned(str(source), dict.fromkeys(arguments, "NULL::jsonb"))  # type: ignore[call-overload]
+        assert reader.problems(query) == [], name
+        # Citus takes a plan for any argument for an error, and a savepoint to every worker
+        assert not re.search(r"plan_cache_mode|\bEXCEPTION\b|\bTEMP\b", str(source), re.IGNORECASE)
 
 
 def test_no_view_asks_what_citus_cannot_do(reader: Reader, direct_url: str) -> None:
