@@ -107,6 +107,13 @@ def _calls_tables(query: Query) -> Iterator[str]:
             yield "joins a function that is not IMMUTABLE, and LATERAL or WITH ORDINALITY"
 
 
+def _looks_below(query: Query) -> Iterator[str]:
+    """A system column is known where a shard is named, and nowhere else."""
+    columns = [node for node in query.expressions() if node.name == "VAR" and int(node["varattno"]) < 0]
+    if any(node["varno"] in query.distributed for node in columns) and not query.statement.on_one_shard:
+        yield "reads a system column of more than one shard"
+
+
 def _asks_existence(query: Query) -> Iterator[str]:
     """Such an EXISTS becomes a query of its own, which does not end at its first row."""
     if query.distributed or query.statement.on_one_shard:
@@ -221,6 +228,7 @@ RULES: tuple[Rule, ...] = (
     _moves,
     _numbers,
     _calls_tables,
+    _looks_below,
     _asks_existence,
     _refers_out,
     _correlates,

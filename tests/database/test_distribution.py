@@ -200,6 +200,7 @@ FORBIDDEN = {
     "SELECT nextval('feed_feed_position_seq'), trade_id FROM feed_pending": "next number",
     "SELECT f.trade_id FROM feed AS f JOIN generate_series(now(), now(), '1 day') WITH ORDINALITY AS g (day, n) "
     "ON f.feed_position = g.n": "not IMMUTABLE",
+    "SELECT s.xmin FROM automated_signals AS s WHERE s.received_at < now()": "system column",
     "SELECT EXISTS (SELECT 1 FROM feed_pending)": "LIMIT",
     "SELECT f.trade_id FROM feed AS f GROUP BY f.trade_id "
     "HAVING EXISTS (SELECT 1 FROM automated_signals AS s WHERE s.trade_id = f.trade_id)": "HAVING",
@@ -222,6 +223,7 @@ ALLOWED = (
     "INSERT INTO deleted_event (trade_id, deletion_id, event_id, event_row) "
     "SELECT trade_id, 1, id, '{}' FROM automated_signals",
     "SELECT engine FROM risk_policy FOR UPDATE",
+    "SELECT s.xmin FROM automated_signals AS s WHERE s.trade_id = 'x'",
     "SELECT EXISTS (SELECT 1 FROM feed_pending LIMIT 1), (SELECT count(*) FROM feed)",
     "WITH gone AS (DELETE FROM feed RETURNING trade_id) INSERT INTO feed_pending (trade_id, event_id) "
     "SELECT trade_id, 1 FROM gone",
