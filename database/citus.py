@@ -149,12 +149,16 @@ def _hindrances(cursor: Any) -> Iterator[str]:
     wanted = {name: place for name, place in TABLES.items() if place.kind != "local"}
     for name, (kind, column) in spread.items():
         if name in wanted and (kind, column) != (wanted[name].kind, wanted[name].column):
-            should = f"{wanted[name].kind} by {wanted[name].column}" if wanted[name].column else wanted[name].kind
-            yield f"The table {name} is {kind} by {column} already, and should be {should}."
+            should = _told(wanted[name].kind, wanted[name].column)
+            yield f"The table {name} is {_told(kind, column)} already, and should be {should}."
     cursor.execute(_HANGING)
     for name, what in cursor.fetchall():
         if name in wanted and name not in spread:
             yield f"The table {name} has the {what}: drop it first."
+
+
+def _told(kind: str, column: str | None) -> str:
+    return f"{kind} by {column}" if column else kind
 
 
 def _spread_already(cursor: Any) -> dict[str, tuple[str, str | None]]:
@@ -166,7 +170,7 @@ def _spread_already(cursor: Any) -> dict[str, tuple[str, str | None]]:
 def _spread(cursor: Any, name: str, say: Callable[[str], None]) -> None:
     place = TABLES[name]
     if name not in _spread_already(cursor):
-        say(f"{name}: {place.kind}{f' by {place.column}' if place.column else ''} ({place.why})")
+        say(f"{name}: {_told(place.kind, place.column)} ({place.why})")
         if place.kind == "reference":
             cursor.execute("SELECT create_reference_table(%s)", (name,))
         else:

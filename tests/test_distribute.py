@@ -61,6 +61,7 @@ def test_without_citus_it_says_so(direct_url: str) -> None:
 def test_every_reason_is_given_at_once(direct_url: str) -> None:
     stand_in(direct_url, version="11.3-1", group=4, workers=0)
     run_sql(direct_url, "INSERT INTO citus_tables VALUES ('feed', 'distributed', 'event_id')")
+    run_sql(direct_url, "INSERT INTO citus_tables VALUES ('trade_dirty', 'local', '<none>')")
     run_sql(
         direct_url,
         "CREATE TABLE orders (trade_id TEXT, n BIGINT, FOREIGN KEY (trade_id, n) REFERENCES automated_signals)",
@@ -72,6 +73,7 @@ def test_every_reason_is_given_at_once(direct_url: str) -> None:
         "This is a worker",
         "no server that holds shards",
         "The table feed is distributed by event_id already, and should be distributed by trade_id.",
+        "The table trade_dirty is local already, and should be distributed by trade_id.",
         "The table automated_signals has the foreign key orders_trade_id_n_fkey: drop it first.",
     ):
         assert reason in refused.output
