@@ -32,13 +32,29 @@ class Pool:
         `timeout` in seconds bounds the wait for a free connection and, where gevent runs, the work itself.
         Raises DatabaseError, or Unavailable when no connection became free in time.
         """
+        with self._lent(timeout, autocommit=False) as connection:
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def statements(self, *, timeout: float = 5.0) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction of its own: no round trips for BEGIN and COMMIT.
+
+        For short reads, whose statements need not agree with one another. Bounds and errors as in `transaction`.
+        """
+        with self._lent(timeout, autocommit=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _lent(self, timeout: float, *, autocommit: bool) -> Iterator[Connection]:
+        """A connection for the block, with its deadline and its errors translated; given back when it is healthy."""
         started = time.monotonic()
         connection = self._take(timeout)
         healthy = False
         try:
+            connection.autocommit = autocommit
             with driver.deadline(timeout - (time.monotonic() - started)):
                 yield connection
-                connection.commit()
             healthy = True
         except (psycopg2.Error, UnicodeError) as error:
             raise driver.translate(error, connection) from error

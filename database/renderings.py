@@ -1,6 +1,6 @@
 """Events as JSON text, made by the database: what is only shown is never parsed.
 
-The text of a long trade is kept per process, since a trade that still runs is asked for again and again. It is kept
+The text of a trade is kept per process, since a trade that still runs is asked for again and again. It is kept
 under the numbers and row versions of its events, which are read each time: what is shown is never older than the
 answer to the request before.
 """
@@ -19,8 +19,8 @@ from state import jsontext
 from state.position import STREAM_PREFIX
 from state.shown import event_as_dict
 
-#: A trade of fewer events is rendered each time.
-LONG: Final = 200
+#: A trade of fewer events is rendered each time: that is as quick, and what is kept is bounded.
+WORTH_KEEPING: Final = 10
 KEPT_BYTES: Final = 48 * 1024 * 1024
 #: Attempts to read a trade between two alerts of it.
 TRIES: Final = 5
@@ -69,7 +69,7 @@ def select_trade(pool: Pool, trade_id: str) -> bytes | None:
     if trade_id.startswith(STREAM_PREFIX):
         return None
     for attempt in range(TRIES):
-        with pool.transaction(timeout=15) as connection:
+        with pool.statements(timeout=15) as connection:
             found = QUERIES.summaries.select_trade(connection, trade_id=trade_id)
             if found is not None and found.versions is not None:
                 events = _events(connection, (pool.url, trade_id), found.versions)
@@ -96,6 +96,6 @@ def _events(connection: Connection, place: tuple[str, str], versions: str) -> by
         return None
     added = ",".join([texts[event_id] for event_id in wanted]).encode()
     text = b"%b,%b" % (text, added) if start else added
-    if start + len(wanted) >= LONG:
+    if start + len(wanted) >= WORTH_KEEPING:
         _kept.put(place, versions, text)
     return text

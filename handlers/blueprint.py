@@ -1,5 +1,6 @@
 """Blueprints whose JSON bodies are read exactly and within bounds; a form says the same things as JSON."""
 
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -84,6 +85,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._prepare_doc_cbks.append(_tell_statuses)
 
+    def arguments(self, schema: Any, **kwargs: Any) -> Any:
+        """As flask-smorest's; a schema given as a class is made once and not again at every request."""
+        return super().arguments(_made(schema) if isinstance(schema, type) else schema, **kwargs)
+
     def _store_endpoint_docs(self, endpoint: str, obj: Any, *args: Any, **kwargs: Any) -> None:
         super()._store_endpoint_docs(endpoint, obj, *args, **kwargs)
         declared = getattr(obj, ACCESS_ATTRIBUTE, None)
@@ -91,6 +96,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             if method != "parameters":
                 told["role"] = declared.role if declared else None
                 told["endpoint"] = f"{self.name}.{endpoint}"
+
+
+@cache
+def _made(schema: type[Schema]) -> Schema:
+    return schema()
 
 
 def _tell_statuses(doc: dict[str, Any], info: dict[str, Any], *, spec: Any, method: str, **_: Any) -> dict[str, Any]:

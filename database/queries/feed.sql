@@ -35,15 +35,35 @@ SELECT
 FROM unnest(:trade_ids::text [], :event_ids::bigint []) AS asked (trade_id, event_id)
 ON CONFLICT DO NOTHING;
 
--- name: select_state()^
--- The newest position, at or before which nothing can appear any more, and whether anything waits for one. Whoever
--- asks waits for the reader that gives positions: spread over servers, its commit is not one moment.
+-- name: select_state(after, limit)^
+-- The newest position, at or before which nothing can appear any more, whether anything waits for one, and the places
+-- that follow a position, read along because a follower asks for little else. Whoever asks waits for the reader that
+-- gives positions: spread over servers, its commit is not one moment.
 SELECT pg_advisory_xact_lock_shared(1097622101, 0);
 
 SELECT
+    page.feed_positions,
+    page.trade_ids,
+    page.event_ids,
     (SELECT coalesce(max(feed.feed_position), 0) FROM feed) AS horizon,
     exists(SELECT 1 FROM feed_pending LIMIT 1) AS waiting,
-    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%' LIMIT 1) AS older;
+    exists(SELECT 1 FROM automated_signals AS s WHERE s.event_key LIKE 'row-%%' LIMIT 1) AS older
+FROM (
+    SELECT
+        coalesce(array_agg(place.feed_position ORDER BY place.feed_position), '{}') AS feed_positions,
+        coalesce(array_agg(place.trade_id ORDER BY place.feed_position), '{}') AS trade_ids,
+        coalesce(array_agg(place.event_id ORDER BY place.feed_position), '{}') AS event_ids
+    FROM (
+        SELECT
+            f.feed_position,
+            f.trade_id,
+            f.event_id
+        FROM feed AS f
+        WHERE f.feed_position > :after
+        ORDER BY f.feed_position
+        LIMIT :limit
+    ) AS place
+) AS page;
 
 -- name: select_all_places(after, horizon, limit)
 -- A page of places without any filter: nothing of the events themselves need be known.

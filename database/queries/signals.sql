@@ -92,22 +92,18 @@ INNER JOIN automated_signals AS s ON asked.trade_id = s.trade_id AND asked.event
 -- name: render_events(trade_ids, event_ids)
 -- Events as the API shows them (`state.shown`), their JSON made here, where the bodies are: every digit stays as it
 -- was sent and nothing is parsed on the way. Rows of an older system can hold what JSON cannot: they have no text.
-WITH sent AS (
+WITH told AS (
     SELECT
         s.*,
-        coalesce(s.telemetry, s.legacy_payload) AS body
+        coalesce(s.telemetry, s.legacy_payload) AS body,
+        CASE
+            WHEN
+                jsonb_typeof(coalesce(s.telemetry, s.legacy_payload) -> 'attributes') = 'object'
+                THEN coalesce(s.telemetry, s.legacy_payload) #> '{attributes,schema_version}'
+            ELSE coalesce(s.telemetry, s.legacy_payload) -> 'schema_version'
+        END AS version
     FROM unnest(:trade_ids::text [], :event_ids::bigint []) WITH ORDINALITY AS asked (trade_id, event_id, n)
     INNER JOIN automated_signals AS s ON asked.trade_id = s.trade_id AND asked.event_id = s.id
-),
-
-told AS (
-    SELECT
-        sent.*,
-        CASE
-            WHEN jsonb_typeof(sent.body -> 'attributes') = 'object' THEN sent.body #> '{attributes,schema_version}'
-            ELSE sent.body -> 'schema_version'
-        END AS version
-    FROM sent
 ),
 
 shown AS (

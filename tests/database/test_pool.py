@@ -38,6 +38,22 @@ def test_an_error_rolls_back(pool: Pool, database_url: str) -> None:
     assert query(pool, "SELECT 1") == [(1,)]
 
 
+def test_statements_stand_alone_and_transactions_do_not(pool: Pool, database_url: str) -> None:
+    mark = "INSERT INTO trade_dirty (trade_id) VALUES ('x')"
+    with pytest.raises(RuntimeError), pool.statements() as connection:
+        connection.cursor().execute(mark)
+        raise RuntimeError
+    assert run_sql(database_url, "SELECT count(*) FROM trade_dirty") == [(1,)]
+    # the same connection, lent for a transaction, is in one again
+    with pytest.raises(RuntimeError), pool.transaction() as connection:
+        connection.cursor().execute(mark)
+        raise RuntimeError
+    assert run_sql(database_url, "SELECT count(*) FROM trade_dirty") == [(1,)]
+    with pytest.raises(QueryBug), pool.statements() as connection:
+        connection.cursor().execute("SELECT * FROM nowhere")
+    assert query(pool, "SELECT 1") == [(1,)]
+
+
 def test_a_full_pool_waits_and_then_says_so(pool: Pool) -> None:
     with pool.transaction(), pool.transaction(), pytest.raises(Unavailable), pool.transaction(timeout=0.05):
         pass

@@ -65,7 +65,7 @@ def test_every_payload_is_rendered_as_it_would_be_shown(book: FlaskClient, pool:
 
 
 def test_a_long_trade_shows_what_came_a_moment_ago(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderings, "LONG", 3)
+    monkeypatch.setattr(renderings, "WORTH_KEEPING", 3)
     url = str(client.application.extensions["alertbook"].pool.url)
 
     def shown() -> list[Any]:
@@ -84,6 +84,19 @@ def test_a_long_trade_shows_what_came_a_moment_ago(client: FlaskClient, monkeypa
     assert shown()[-1] == ("40", 7)
     run_sql(url, "DELETE FROM automated_signals WHERE mfe = 7; INSERT INTO trade_dirty (trade_id) VALUES ('t')")
     assert [minute for minute, _ in shown()] == ["10", "15", "20", "30"]
+
+
+def test_events_come_in_the_order_asked_and_what_is_gone_is_left_out(client: FlaskClient, pool: Pool) -> None:
+    for minute in (10, 20, 30):
+        post(client, alert("t", "MFE_UPDATE", f"2025-11-20T14:{minute}:00Z", mfe_R=minute))
+    follow = get(client, "events?limit=2")
+    assert [event["mfe"] for event in follow["items"]] == [10, 20]
+    run_sql(str(pool.url), "DELETE FROM automated_signals WHERE mfe = 20")
+    # the place of a deleted event counts: the page is shorter, and what comes after it is not passed over
+    follow = get(client, "events?limit=2")
+    assert ([event["mfe"] for event in follow["items"]], follow["more"]) == ([10], True)
+    follow = get(client, f"events?limit=2&cursor={follow['next_cursor']}")
+    assert ([event["mfe"] for event in follow["items"]], follow["more"]) == ([30], False)
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
