@@ -13,7 +13,7 @@ from database.driver import Connection
 from database.pool import Pool
 from database.queries import QUERIES
 from state import jsontext
-from state.tally import KEY, Part, Stretch, change, changed_days, joined
+from state.tally import KEY, Part, change, changed_days
 
 #: So many parts are put together into one row for each key.
 PARTS: Final = 1_000
@@ -41,8 +41,7 @@ def select_drawdown(connection: Connection, filters: Mapping[str, Any]) -> Any:
     """The largest fall of cumulative R of the decided trades that pass, in R; any value when there are none."""
     if is_filtered(filters):
         return QUERIES.totals.select_drawdown(connection, **chosen(filters))
-    days = QUERIES.totals.select_days(connection)
-    return joined(Stretch(row.total, row.peak, row.low, row.drawdown) for row in days).drawdown
+    return QUERIES.totals.select_drawdown_of_days(connection)
 
 
 def chosen(filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -199,16 +199,31 @@ DELETE FROM result_day_dirty AS d
 USING unnest(:days::date [], :seqs::bigint []) AS seen (day, seq)
 WHERE d.day = seen.day AND d.seq = seen.seq;
 
--- name: select_days()
--- Every day's results, oldest first.
-SELECT
-    r.day,
-    r.total,
-    r.peak,
-    r.low,
-    r.drawdown
-FROM result_day AS r
-ORDER BY r.day;
+-- name: select_drawdown_of_days()$
+-- The largest fall of cumulative R over every day's results, oldest first: within a day as it was counted, or from the
+-- highest of the days before to the day's lowest (`state.tally.joined` says the same of a few).
+WITH run AS (
+    SELECT
+        r.day,
+        r.peak,
+        r.low,
+        r.drawdown,
+        coalesce(sum(r.total) OVER before, 0) AS begun
+    FROM result_day AS r
+    WINDOW before AS (ORDER BY r.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+
+course AS (
+    SELECT
+        run.drawdown,
+        run.begun + run.low AS lowest,
+        greatest(0, max(run.begun + run.peak) OVER before) AS highest
+    FROM run
+    WINDOW before AS (ORDER BY run.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+
+SELECT coalesce(max(greatest(course.drawdown, course.highest - course.lowest)), 0)
+FROM course;
 
 -- name: count_parts()$
 -- How many parts the totals have: many are worth putting together.

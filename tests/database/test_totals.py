@@ -1,6 +1,8 @@
 """The totals that the folds keep, the same counted from summaries, and the same from trades: all equal."""
 
+import random
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from database.pool import Pool
 from settings import Settings
 from state.position import trades_of
 from state.statistics import measured, outcome_of, summarise
+from state.tally import Stretch, joined
 from tests.conftest import run_sql
 from tests.handlers.test_reads import book, get, order
 from tests.handlers.test_signals import post
@@ -89,3 +92,18 @@ def test_older_code_beside_us_is_made_good(book: FlaskClient, pool: Pool) -> Non
     run_sql(pool.url, "UPDATE trade_tally SET wins = wins + 1 WHERE id = (SELECT min(id) FROM trade_tally)")
     assert rebuild.rebuild(pool).differed == [rebuild.TOTALS]
     assert kept(pool) == right
+
+
+def test_the_fall_over_days_is_that_of_all_their_results(pool: Pool) -> None:
+    chance = random.Random(5)
+    days: list[Stretch] = []
+    with pool.transaction() as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM result_day")
+        assert totals.select_drawdown(connection, {}) == 0
+        for day in range(60):
+            results = [Decimal(chance.randint(-300, 300)) / 100 for _ in range(chance.randint(1, 4))]
+            one = joined(Stretch(r, max(r, Decimal(0)), min(r, Decimal(0)), max(-r, Decimal(0))) for r in results)
+            row = [day, one.total, one.peak, one.low, one.drawdown]
+            cursor.execute("INSERT INTO result_day SELECT DATE '2025-01-01' + %s, %s, %s, %s, %s", row)
+            days.append(one)
+            assert totals.select_drawdown(connection, {}) == joined(days).drawdown
