@@ -103,31 +103,6 @@ def group(tallies: Iterable[Mapping[str, Any]], name: str) -> dict[Any, Tally]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Results one after the other, from 0: their sum, the highest (at least 0) and the lowest (at most 0) that
-    cumulative R stood, and its deepest fall from a peak. All in R."""
-
-    total: Decimal = _ZERO
-    peak: Decimal = _ZERO
-    low: Decimal = _ZERO
-    drawdown: Decimal = _ZERO
-
-    def then(self, after: "Stretch") -> "Stretch":
-        """The stretch that both make."""
-        return Stretch(
-            EXACT.add(self.total, after.total),
-            max(self.peak, EXACT.add(self.total, after.peak)),
-            min(self.low, EXACT.add(self.total, after.low)),
-            max(self.drawdown, after.drawdown, EXACT.subtract(self.peak, EXACT.add(self.total, after.low))),
-        )
-
-
-def joined(stretches: Iterable[Stretch]) -> Stretch:
-    """The stretch that stretches make, one after the other."""
-    return reduce(Stretch.then, stretches, Stretch())
-
-
 def sample_of(tallies: Iterable[Mapping[str, Any]], max_drawdown: Decimal | None, loose: int = 0) -> Sample:
     """The sample of the trades that were tallied; `max_drawdown` is that of the decided ones, in R, and `loose` are
     alerts that belong to no trade."""

@@ -201,7 +201,7 @@ WHERE d.day = seen.day AND d.seq = seen.seq;
 
 -- name: select_drawdown_of_days()$
 -- The largest fall of cumulative R over every day's results, oldest first: within a day as it was counted, or from the
--- highest of the days before to the day's lowest (`state.tally.joined` says the same of a few).
+-- highest of the days before to the day's lowest.
 WITH run AS (
     SELECT
         r.day,

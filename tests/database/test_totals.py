@@ -13,11 +13,11 @@ from database.pool import Pool
 from settings import Settings
 from state.position import trades_of
 from state.statistics import measured, outcome_of, summarise
-from state.tally import Stretch, joined
 from tests.conftest import run_sql
 from tests.handlers.test_reads import book, get, order
 from tests.handlers.test_signals import post
 from tests.handlers.test_trades import alert
+from tests.stretches import Stretch, joined
 
 __all__ = ["book"]
 

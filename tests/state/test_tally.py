@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from state.r_multiple import EXACT
 from state.statistics import Outcome, measured, summarise
-from state.tally import COLUMNS, KEY, Part, Stretch, change, changed_days, group, joined, sample_of
+from state.tally import COLUMNS, KEY, Part, change, changed_days, group, sample_of
+from tests.stretches import Stretch, joined
 
 START = datetime(2026, 3, 7, 20, tzinfo=UTC)
 numbers = st.none() | st.decimals(-3, 9, places=2) | st.just(Decimal("0.0000000000000000000000000001"))
