@@ -11,7 +11,7 @@ from typing import Any, Final
 import psycopg2
 import structlog
 
-from database import driver, quarantine, receipts, signals, totals
+from database import driver, quarantine, receipts, signals
 from database import spool as spools
 from database.driver import Connection
 from database.durable import Breaker
@@ -29,9 +29,6 @@ ROUND_SECONDS: Final = 0.25
 PROBE_SECONDS: Final = 0.8
 REPORT_SECONDS: Final = 2.0
 PRUNE_SECONDS: Final = 60.0
-COMPACT_SECONDS: Final = 5.0
-#: Older code may have run before this process, and beside it until a deploy is over: see `database.totals`.
-RECOUNT_AFTER: Final = (0.0, 300.0)
 DRAIN_AT_ONCE: Final = 64
 
 
@@ -43,8 +40,6 @@ class Caretaker:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._reported = self._pruned = 0.0
-        self._compacted = self._started = time.monotonic()
-        self._recounts = list(RECOUNT_AFTER)
         self._trouble: str | None = None
 
     def start(self) -> None:
@@ -83,7 +78,6 @@ class Caretaker:
             if now - self._reported > REPORT_SECONDS:
                 self._tally.report(self._pool)
                 self._reported = now
-            self._keep_totals(now)
             if now - self._pruned > PRUNE_SECONDS:
                 self._prune()
                 self._pruned = now
@@ -112,15 +106,6 @@ class Caretaker:
         if trouble not in (None, self._trouble):
             log.warning("caretaker_hindered", code=trouble)
         self._trouble = trouble
-
-    def _keep_totals(self, now: float) -> None:
-        if now - self._compacted > COMPACT_SECONDS:
-            totals.compact(self._pool)
-            self._compacted = now
-        if self._recounts and now - self._started > self._recounts[0]:
-            if not totals.recount(self._pool):
-                log.info("totals_recounted")
-            del self._recounts[0]
 
     def _save(self) -> None:
         """What is only in memory goes to the spool, so that the end of this process does not take it along."""

@@ -61,5 +61,5 @@ class Folder:
         totals.compact(self._pool)
         if self._recounts and time.monotonic() - self._started >= self._recounts[0]:
             del self._recounts[0]
-            if not totals.recount(self._pool):
+            if not totals.recount(self._pool, only_one=True):
                 log.info("totals_recounted")

@@ -78,9 +78,14 @@ def compact(pool: Pool) -> None:
             QUERIES.totals.compact_tallies(connection)
 
 
-def recount(pool: Pool) -> bool:
-    """Count everything anew from the summaries; returns whether the totals were right."""
+def recount(pool: Pool, *, only_one: bool = False) -> bool:
+    """Count everything anew from the summaries; returns whether the totals were right.
+
+    With `only_one` it leaves that to another process that is at it, and returns True.
+    """
     with pool.transaction(timeout=300) as connection:
+        if only_one and not QUERIES.totals.try_lock_recount(connection):
+            return True
         list(QUERIES.totals.lock_totals(connection))
         kept = select_tallies(connection, {})
         told = _count(connection, {})

@@ -6,6 +6,10 @@ SELECT pg_advisory_xact_lock_shared(1097622102, 0);
 -- While everything is counted anew no fold may be half way.
 SELECT pg_advisory_xact_lock(1097622102, 0);
 
+-- name: try_lock_recount()$
+-- Processes that start together need not all count.
+SELECT pg_try_advisory_xact_lock(1097622106, 0);
+
 -- name: insert_tallies(rows)!
 -- What a fold changed in the totals.
 INSERT INTO trade_tally (

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from database import folding, summaries, totals
 from database.folding import Folder
 from database.pool import Pool
+from database.queries import QUERIES
 from settings import Settings
 from tests.conftest import run_sql
 from tests.handlers.test_reads import get
@@ -50,6 +51,18 @@ def test_a_new_process_counts_the_totals_again(client: FlaskClient, pool: Pool) 
     Folder(pool).round()
     assert get(client, "stats")["stats"]["active_count"] == 3
     assert totals.recount(pool) is True
+
+
+def test_one_of_the_processes_that_start_together_counts(client: FlaskClient, pool: Pool) -> None:
+    send(client, 3)
+    summaries.refresh(pool)
+    run_sql(pool.url, "UPDATE trade_tally SET trades = trades + 1")
+    with pool.transaction() as another:
+        assert QUERIES.totals.try_lock_recount(another)
+        Folder(pool).round()
+        assert get(client, "stats")["stats"]["active_count"] > 3
+    Folder(pool).round()
+    assert get(client, "stats")["stats"]["active_count"] == 3
 
 
 def test_its_thread_works_and_ends(client: FlaskClient, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
