@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Final
 
-import redis
 import structlog
 
 from database.pool import Pool
@@ -38,6 +37,8 @@ def redis_state(url: str | None) -> str:
     """ "up", "down", or "off" when no Redis is configured."""
     if url is None:
         return "off"
+    import redis  # as in `database.hot`
+
     try:
         with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
             client.ping()

@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-import redis
 import structlog
 
 from database.telemetry import latency_samples
@@ -69,8 +68,12 @@ class HotStore:
 
     def __init__(self, url: str | None) -> None:
         self._redis: Any = None
+        self._library: Any = None
         self._rest_until = 0.0
         if url is not None:
+            import redis  # a tenth of a worker's start, which only those who use it need wait for
+
+            self._library = redis
             self._redis = redis.Redis.from_url(
                 url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, decode_responses=True
             )
@@ -99,10 +102,10 @@ class HotStore:
             return None
         try:
             return work()
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except (self._library.ConnectionError, self._library.TimeoutError) as error:
             self._rest_until = time.monotonic() + REST_SECONDS
             log.warning("redis_away", error=type(error).__name__)
-        except (redis.RedisError, UnicodeError) as error:
+        except (self._library.RedisError, UnicodeError) as error:
             log.warning("redis_failed", error=type(error).__name__)
         return None
 
@@ -114,7 +117,7 @@ class HotStore:
         _put_latencies(pipe, rows, batch_id)
         _put_signals(pipe, rows)
         # Each command stands for itself: a key of a wrong type must not keep the others from being written.
-        failed = [found for found in pipe.execute(raise_on_error=False) if isinstance(found, redis.RedisError)]
+        failed = [found for found in pipe.execute(raise_on_error=False) if isinstance(found, self._library.RedisError)]
         if failed:
             log.warning("redis_failed", error=type(failed[0]).__name__, commands=len(failed))
 
