@@ -99,7 +99,8 @@ def test_test_runs_every_check_and_then_all_tests_with_coverage(checkout: Path) 
     ran = " / ".join(calls(checkout))
     for check in ("ruff check .", "ruff format --check .", "mypy .", "importlinter", "sqlfluff lint"):
         assert check in ran
-    assert calls(checkout)[-1] == "run -m pytest -n auto --maxprocesses 4 --cov --cov-fail-under=95"
+    processes = (os.cpu_count() or 1) + 1
+    assert calls(checkout)[-1] == f"run -m pytest -n {processes} --maxprocesses 4 --cov --cov-fail-under=95"
 
 
 def test_pgbouncer_is_handed_to_the_tests_by_its_path(checkout: Path) -> None:

@@ -68,6 +68,7 @@ def test_a_signal_ends_everything_and_an_idle_connection_does_not_delay_it(data:
         assert "Traceback" not in output
 
 
+@pytest.mark.faults
 def test_killing_all_of_it_loses_no_answered_alert(data: Path) -> None:
     with server(data) as one:
         assert post(one.url, ALERT) == 200

@@ -81,6 +81,7 @@ def write_for_ever(url: str, begun: Event) -> None:
             snapshots.store(pool, one)
 
 
+@pytest.mark.faults
 def test_a_killed_writer_leaves_the_old_or_the_new(database_url: str) -> None:
     chance = random.Random(7)
     seen = set()

@@ -59,6 +59,7 @@ def told(process: "subprocess.Popen[str]") -> Any:
     return json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.faults
 def test_a_script_loses_nothing_to_a_frozen_and_a_killed_server(alertbook: Server, database_url: str) -> None:
     alertbook.start()
     walk = script("--url", alertbook.url, "--seconds", "9", "--rate", "500")
@@ -79,6 +80,7 @@ def test_a_script_loses_nothing_to_a_frozen_and_a_killed_server(alertbook: Serve
     assert stored(database_url) == 4500
 
 
+@pytest.mark.faults
 def test_a_server_that_is_never_there_leaves_a_spool_for_the_next_run(
     alertbook: Server, database_url: str, tmp_path: Path
 ) -> None:
