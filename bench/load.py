@@ -4,10 +4,11 @@ Sockets and epoll, no library: a request is bytes with a fresh trade id patched 
 Content-Length. Senders either keep their connection or make a new one for every alert.
 """
 
+import heapq
+import random
 import select
 import socket
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -42,6 +43,7 @@ class Result:
 class _Sender:
     """One sender's connection and the answer that is coming in on it."""
 
+    number: int
     sock: socket.socket | None = None
     sent_at: float = 0.0
     answer: bytearray = field(default_factory=bytearray)
@@ -60,28 +62,35 @@ class Load:
         self._prefix = f"bench-{time.time_ns()}-".encode()
         self._poll = select.epoll()
         self._under_way: dict[int, _Sender] = {}
-        self._resting: deque[tuple[float, _Sender]] = deque((0.0, _Sender()) for _ in range(senders))
+        self._senders = [_Sender(number) for number in range(senders)]
+        # by the time at which each is to send again; the number decides between equal times
+        self._resting: list[tuple[float, int, _Sender]] = []
         self._latencies: list[float] = []
         self._failures = 0
 
     def run(self, seconds: float) -> Result:
-        """Keep every sender busy for so long; each rests for `pause` seconds after an answer."""
+        """Keep every sender busy for so long; each rests after an answer, for `pause` seconds on average.
+
+        The rests are exponential, as between alerts that know nothing of one another: senders that all rested for the
+        same time, and are answered in groups, would soon come in waves.
+        """
         started = time.perf_counter()
-        # resting senders that all began at once would come in waves
-        waves = len(self._resting)
-        self._resting = deque(
-            (started + self._pause * number / waves, sender) for number, (_, sender) in enumerate(self._resting)
-        )
+        for sender in self._senders:
+            self._rest(sender)
         while (now := time.perf_counter()) - started < seconds:
             while self._resting and self._resting[0][0] <= now:
-                self._send(self._resting.popleft()[1])
-            for handle, _ in self._poll.poll(0.002 if self._pause else 0.1):
+                self._send(heapq.heappop(self._resting)[2])
+            for handle, _ in self._poll.poll(0.001 if self._pause else 0.1):
                 self._receive(self._under_way[handle])
         took = time.perf_counter() - started
-        for sender in [*self._under_way.values(), *(sender for _, sender in self._resting)]:
+        for sender in self._senders:
             if sender.sock is not None:
                 sender.sock.close()
         return Result(took, sorted(self._latencies), self._failures)
+
+    def _rest(self, sender: _Sender) -> None:
+        rest = random.expovariate(1 / self._pause) if self._pause else 0.0
+        heapq.heappush(self._resting, (time.perf_counter() + rest, sender.number, sender))
 
     def _send(self, sender: _Sender) -> None:
         sender.sent_at = time.perf_counter()
@@ -113,7 +122,7 @@ class Load:
             self._poll.unregister(sender.sock.fileno())
             sender.sock.close()
             sender.sock = None
-        self._resting.append((time.perf_counter() + self._pause, sender))
+        self._rest(sender)
 
 
 def _length(answer: bytearray) -> int:
