@@ -104,6 +104,10 @@ class Unavailable(AlertbookError):
     code = "UNAVAILABLE"
 
 
+class Overloaded(Unavailable):
+    """More came at once than can be done in time."""
+
+
 class SettingsError(Exception):
     """A setting is missing or unreadable; the message says what to set."""
 

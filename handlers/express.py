@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from flask import Flask, g
 
+from errors import Overloaded
 from handlers import signals
-from handlers.middleware import headers, metrics, request_id
+from handlers.middleware import answers, headers, metrics, request_id
 from handlers.services import Services
 from state import jsontext
 
@@ -37,19 +38,23 @@ def install(app: Flask, here: Services) -> None:
 
 def _take(app: Flask, here: Services, environ: Environ, start_response: Any, secret: str | None) -> Iterable[bytes]:
     arrived, name = time.perf_counter(), request_id.name_of(environ)
+    status, more = "200 OK", []
     try:
         told = signals.take(here, environ, secret)
+    except Overloaded as error:  # many come at once, and each must hear of it in time
+        status, more = "503 SERVICE UNAVAILABLE", [("Retry-After", str(error.retry_after))]
+        told = answers.refused(error.code, error.message, name)
     except Exception as error:  # noqa: BLE001 - as in Flask, whose handler logs and answers what nobody expected
         with app.request_context(environ):
             g.request_id, g.arrived = name, arrived
             return app.finalize_request(app.handle_user_exception(error))(environ, start_response)
     body = jsontext.dump(told).encode()
     rule = _PATH if secret is None else f"{_PATH}/<secret>"
-    metrics.count("POST", rule, 200, arrived)
+    metrics.count("POST", rule, int(status[:3]), arrived)
     own = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
         ("X-Request-Id", name),
     ]
-    start_response("200 OK", [*own, *headers.SECURITY])
+    start_response(status, [*own, *more, *headers.SECURITY])
     return [body]

@@ -16,6 +16,7 @@ from database.receipts import Tally
 from database.replica import PoolWithReplica
 from database.spool import Spool
 from database.writer import SignalWriter
+from handlers.gate import Gate
 from handlers.trade_feed import TradeFeed
 from settings import Settings
 from state.failures import Blocked
@@ -47,6 +48,7 @@ class Services:
     trade_feed: TradeFeed | None
     jobs: tuple[JobFacts, ...] = ()
     blocked: Blocked = field(default_factory=Blocked)
+    gate: Gate = field(default_factory=Gate)
     started: float = field(default_factory=time.monotonic)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import flask
 from flask import Response, request
 
 from database.receipts import Delivery
-from errors import AlertbookError, Forbidden, Invalid, NotFound, NotJson, Unauthenticated, Unavailable, UnsupportedMedia
+from errors import AlertbookError, Forbidden, Invalid, NotFound, NotJson, Overloaded, Unauthenticated, UnsupportedMedia
 from handlers import refusals
 from handlers.blueprint import Blueprint
 from handlers.delivery import Incoming, deliver, quarantined
@@ -72,28 +72,50 @@ flask.Blueprint.add_url_rule(
 def take(here: Services, environ: dict[str, Any], secret: str | None) -> dict[str, Any]:
     """What the answer to an alert says, once it is durable. Raises what it is refused with."""
     waited, hung_up = arrival_of(environ)
-    too_late = hung_up or waited >= SENDER_GIVES_UP  # nobody hears the answer and nobody will send it again
-    until = time.monotonic() + DEADLINE - (0 if too_late else waited)
+    until = time.monotonic() + DEADLINE - min(waited, PATIENCE)
     delivery = Delivery(datetime.now(UTC), peer_of(environ, here.settings.trusted_proxy_hops))
     known = here.settings.webhook_secrets
     authentic = not known or matches(secret, known)
     try:
         if not known:
             require_local("WEBHOOK_SECRET", environ)
-        incoming = Incoming(_read(here, environ, delivery), delivery, until)
-        if waited > PATIENCE and not too_late:
-            raise Unavailable("More alerts came at once than can be stored in time: send this one again.")
+        _refuse_late(waited, hung_up)
+        raw = _read(here, environ, delivery)
     except AlertbookError as error:
         _note_refusal(here, delivery, error, until, authentic=authentic)
         raise
+    with here.gate:
+        waited, hung_up = arrival_of(environ)
+        try:
+            _refuse_late(waited, hung_up)
+        except Overloaded as error:
+            _note_refusal(here, delivery, error, until, authentic=authentic)
+            raise
+        if _too_late(waited, hung_up):
+            until = time.monotonic() + DEADLINE
+        return _store(here, Incoming(raw, delivery, until), authentic=authentic)
+
+
+def _too_late(waited: float, hung_up: bool) -> bool:
+    """Whether nobody hears the answer any more: then nobody will send the alert again, and it is stored."""
+    return hung_up or waited >= SENDER_GIVES_UP
+
+
+def _refuse_late(waited: float, hung_up: bool) -> None:
+    if waited > PATIENCE and not _too_late(waited, hung_up):
+        raise Overloaded("More alerts came at once than can be stored in time: send this one again.", retry_after=5)
+
+
+def _store(here: Services, incoming: Incoming, *, authentic: bool) -> dict[str, Any]:
+    known = here.settings.webhook_secrets
     try:
         offered, body = take_credentials(alert_object(incoming.raw), incoming.raw)
     except (NotJson, Invalid) as error:
         if not authentic:
-            refuse_from(here, delivery.peer, _no_secret())
+            refuse_from(here, incoming.delivery.peer, _no_secret())
         raise quarantined(here, incoming, error) from None
     if not authentic and not any(matches(one, known) for one in offered):
-        refuse_from(here, delivery.peer, _no_secret())
+        refuse_from(here, incoming.delivery.peer, _no_secret())
     return deliver(here, incoming, body, taken=" ".join(offered))
 
 

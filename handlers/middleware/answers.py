@@ -57,8 +57,13 @@ def refusal(
 
 def refusal_with(status: int, code: str, error: str, **more: Any) -> Response:
     """The one shape of an error, with what its contract adds to it."""
+    return answer(refused(code, error, current_id(), **more), status)
+
+
+def refused(code: str, error: str, request_id: str, **more: Any) -> dict[str, Any]:
+    """What the one shape of an error holds."""
     shape = {"success": False, "ok": False, "error": error, "code": code, "details": []}
-    return answer({**shape, "request_id": current_id(), **more}, status)
+    return {**shape, "request_id": request_id, **more}
 
 
 def install(app: Flask) -> None:

@@ -5,6 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from handlers import signals
+from handlers.middleware.arrival import Arrival
 from handlers.middleware.metrics import exposition
 from tests.handlers.test_signals import ENTRY, WEBHOOK, post, read_json
 
@@ -36,6 +37,33 @@ def test_both_ways_give_the_same_status_headers_and_body(client: FlaskClient, ca
     without_length = [{line for line in lines if "Content-Length" not in line} for lines in (headers, express_headers)]
     assert without_length[0] == without_length[1]
     assert "X-Request-Id: mine" in express_headers
+
+
+def test_an_alert_that_lay_too_long_is_asked_for_again_both_ways(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "arrival_of", lambda environ: Arrival(1.6, hung_up=False))
+    through_flask, express = (told(client, path, ENTRY) for path in (THROUGH_FLASK, EXPRESS))
+    assert through_flask == express
+    status, headers, said = express
+    assert (status, said["code"]) == (503, "UNAVAILABLE")
+    assert "Retry-After: 5" in headers
+
+
+def test_an_alert_whose_turn_comes_too_late_is_asked_for_again(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages = iter((0.1, 1.5, 0.2, 0.3))
+    monkeypatch.setattr(signals, "arrival_of", lambda environ: Arrival(next(ages), hung_up=False))
+    assert [post(client, ENTRY).status_code for _ in range(2)] == [503, 200]
+
+
+@pytest.mark.parametrize("arrival", [Arrival(2.6, hung_up=False), Arrival(0.2, hung_up=True)])
+def test_an_alert_that_nobody_will_send_again_is_stored(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, arrival: Arrival
+) -> None:
+    monkeypatch.setattr(signals, "arrival_of", lambda environ: arrival)
+    assert read_json(post(client, ENTRY))["durable"] == "database"
 
 
 def test_what_nobody_expected_is_a_plain_500(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
