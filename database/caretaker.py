@@ -29,7 +29,8 @@ ROUND_SECONDS: Final = 0.25
 PROBE_SECONDS: Final = 0.8
 REPORT_SECONDS: Final = 2.0
 PRUNE_SECONDS: Final = 60.0
-DRAIN_AT_ONCE: Final = 64
+#: Each time waits for two disks, which may take longer than the moving itself.
+DRAIN_AT_ONCE: Final = 1000
 
 
 class Caretaker:
@@ -154,8 +155,9 @@ class Caretaker:
                         receipts.insert_spooled(connection, one.content)
         except (PoisonRow, ValueError, KeyError, TypeError) as error:
             if len(waiting) > 1:
-                for one in waiting:
-                    self._move([one])
+                half = len(waiting) // 2
+                self._move(waiting[:half])
+                self._move(waiting[half:])
                 return
             with self._pool.transaction() as connection:
                 reason = error if isinstance(error, PoisonRow) else PoisonRow("the spool holds something unreadable")

@@ -26,6 +26,8 @@ T = TypeVar("T")
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
 RECEIPTS: Final = "receipts"
+#: Characters beyond which no more deliveries are taken together.
+TAKEN_AT_ONCE: Final = 4_000_000
 _PAGE: Final = 4096
 #: The mark of a spool that had no room.
 _FULL: Final = "full"
@@ -109,7 +111,8 @@ class Spool:
             raise SpoolUnavailable(_cannot(offered.error), retry_after=5) from offered.error
 
     def take(self, limit: int) -> list[Waiting]:
-        """The oldest waiting deliveries, in order of receipt; they stay until `remove`."""
+        """The oldest waiting deliveries, in order of receipt, as many as are well moved together; they stay until
+        `remove`."""
         return self._run(self._take, limit) if self._exists() else []
 
     def remove(self, ids: Sequence[int]) -> None:
@@ -236,7 +239,13 @@ class Spool:
 
     def _take(self, limit: int) -> list[Waiting]:
         query = "SELECT id, kind, content FROM waiting ORDER BY received_at, id LIMIT ?"
-        return [Waiting(*row) for row in self._open().execute(query, (limit,))]
+        taken, length = list[Waiting](), 0
+        for row in self._open().execute(query, (limit,)):
+            taken.append(Waiting(*row))
+            length += len(taken[-1].content)
+            if length > TAKEN_AT_ONCE:
+                break
+        return taken
 
     def _remove(self, ids: Sequence[int]) -> None:
         with self._transaction() as connection:

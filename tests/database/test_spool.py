@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from database import spool as spools
 from database.spool import EVENTS, QUARANTINE, RECEIPTS, Spool, SpoolUnavailable
 
 NOW = datetime(2026, 3, 2, 17, tzinfo=UTC)
@@ -35,6 +36,14 @@ def test_what_is_put_is_taken_in_order_of_receipt_and_stays_until_removed(tmp_pa
     assert (depth.count, depth.oldest) == (3, NOW)
     spool.remove([one.id for one in waiting[:2]])
     assert [one.content for one in spool.take(10)] == ["third"]
+
+
+def test_long_deliveries_are_not_all_taken_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spools, "TAKEN_AT_ONCE", 10)
+    spool = spool_in(tmp_path)
+    for number in range(5):
+        put(spool, f"{number}" * 6)
+    assert [one.content[0] for one in spool.take(5)] == ["0", "1"]
 
 
 def test_it_outlives_its_process(tmp_path: Path) -> None:
