@@ -31,6 +31,8 @@ REPORT_SECONDS: Final = 2.0
 PRUNE_SECONDS: Final = 60.0
 #: Each time waits for two disks, which may take longer than the moving itself.
 DRAIN_AT_ONCE: Final = 1000
+#: Room for a slow disk: what took longer would be tried again and again.
+MOVE_SECONDS: Final = 20.0
 
 
 class Caretaker:
@@ -146,7 +148,7 @@ class Caretaker:
 
     def _move(self, waiting: Sequence[Waiting]) -> None:
         try:
-            with self._pool.transaction() as connection:
+            with self._pool.transaction(timeout=MOVE_SECONDS) as connection:
                 _insert_events(connection, [one for one in waiting if one.kind == spools.EVENTS])
                 for one in waiting:
                     if one.kind == spools.QUARANTINE:

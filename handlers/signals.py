@@ -1,6 +1,7 @@
 """The webhook: an alert comes in, is stored, and is answered once it is durable."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -84,16 +85,23 @@ def take(here: Services, environ: dict[str, Any], secret: str | None) -> dict[st
     except AlertbookError as error:
         _note_refusal(here, delivery, error, until, authentic=authentic)
         raise
-    with here.gate:
-        waited, hung_up = arrival_of(environ)
-        try:
-            _refuse_late(waited, hung_up)
-        except Overloaded as error:
-            _note_refusal(here, delivery, error, until, authentic=authentic)
-            raise
-        if _too_late(waited, hung_up):
-            until = time.monotonic() + DEADLINE
-        return _store(here, Incoming(raw, delivery, until), authentic=authentic)
+    try:
+        with here.gate:
+            return _take_in_turn(here, environ, Incoming(raw, delivery, until), authentic=authentic)
+    except Unauthenticated as error:  # counted outside, so that whoever tries keys holds nobody's place
+        refuse_from(here, delivery.peer, error)
+
+
+def _take_in_turn(here: Services, environ: dict[str, Any], incoming: Incoming, *, authentic: bool) -> dict[str, Any]:
+    waited, hung_up = arrival_of(environ)
+    try:
+        _refuse_late(waited, hung_up)
+    except Overloaded as error:
+        _note_refusal(here, incoming.delivery, error, incoming.until, authentic=authentic)
+        raise
+    if _too_late(waited, hung_up):
+        incoming = replace(incoming, until=time.monotonic() + DEADLINE)
+    return _store(here, incoming, authentic=authentic)
 
 
 def _too_late(waited: float, hung_up: bool) -> bool:
@@ -112,10 +120,10 @@ def _store(here: Services, incoming: Incoming, *, authentic: bool) -> dict[str, 
         offered, body = take_credentials(alert_object(incoming.raw), incoming.raw)
     except (NotJson, Invalid) as error:
         if not authentic:
-            refuse_from(here, incoming.delivery.peer, _no_secret())
+            raise _no_secret() from None
         raise quarantined(here, incoming, error) from None
     if not authentic and not any(matches(one, known) for one in offered):
-        refuse_from(here, incoming.delivery.peer, _no_secret())
+        raise _no_secret()
     return deliver(here, incoming, body, taken=" ".join(offered))
 
 
