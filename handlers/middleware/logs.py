@@ -1,7 +1,6 @@
 """The log: one JSON object a line on standard output."""
 
 import logging
-import sys
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -19,5 +18,5 @@ def configure(level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping().get(level, logging.INFO)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(),
     )
