@@ -6,12 +6,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from settings import load
-from tests.processes import Server, needs, server
+from tests.processes import needs, server
 from web_server import create_app
 
 JSON = '-H "Content-Type: application/json"'
@@ -84,22 +85,25 @@ class Shell:
         return json.loads(self.run(EVALUATE), parse_float=Decimal)["state"]
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
     """A new server as it is deployed, but for keys: on loopback it needs none."""
     for program in ("curl", "jq"):
         needs(shutil.which(program), program)
     deployed = {"ENV": "production", "GO_LIVE_ENFORCE": "1", "WEB_CONCURRENCY": "2"}
-    with server(tmp_path_factory.mktemp("governance") / "data", environment=deployed) as started:
-        yield started
+    with server(tmp_path / "data", environment=deployed) as started:
+        yield Shell(started.url)
 
 
-@pytest.fixture
-def shell(one: Server) -> Shell:
-    return Shell(one.url)
+def test_a_deployment_is_walked_through_from_its_first_lever_to_the_monday_after(shell: Shell) -> None:
+    lever_one(shell)
+    lever_two(shell)
+    lever_three(shell)
+    lever_four_and_what_it_switches_off(shell)
+    the_monday_review(shell)
 
 
-def test_lever_one(shell: Shell) -> None:
+def lever_one(shell: Shell) -> None:
     deals = "curl -s -o /dev/null -w '%{http_code}' $URL/api/deals"
     state = shell.get("/go-live/state")
     assert (state["go_live_enabled"], state["kill_switch_engaged"]) == (False, False)
@@ -115,7 +119,7 @@ def test_lever_one(shell: Shell) -> None:
     assert shell.run(deals) == "404"
 
 
-def test_lever_two(shell: Shell) -> None:
+def lever_two(shell: Shell) -> None:
     assert [row["engine"] for row in shell.get("/risk/policies")] == ["GLOBAL", "CAPITAL", "NOTIFY", "WHOLESALE"]
     assert all(row["exposure_used"] == 0 for row in shell.get("/risk/ledger/today"))
     for amount in (50000, 2000000):
@@ -125,7 +129,7 @@ def test_lever_two(shell: Shell) -> None:
         assert answer["message"] == f"GLOBAL hard stop: Daily exposure cap exceeded ({amount} > 1500)"
 
 
-def test_lever_three(shell: Shell) -> None:
+def lever_three(shell: Shell) -> None:
     assert len(shell.get("/heimdall/policies")) == 4
     assert shell.get("/heimdall/scorecard/today") == []
     advice = {
@@ -139,7 +143,7 @@ def test_lever_three(shell: Shell) -> None:
     assert (answer["prod_eligible"], answer["gate_reason"]) == (False, "prod_use_disabled")
 
 
-def test_lever_four_and_what_it_switches_off(shell: Shell) -> None:
+def lever_four_and_what_it_switches_off(shell: Shell) -> None:
     assert len(shell.get("/regression/policies")) == 4
     assert shell.get("/regression/state") == []
     assert shell.run(SEED).count('{"ok":true,') == 200
@@ -161,7 +165,7 @@ def test_lever_four_and_what_it_switches_off(shell: Shell) -> None:
     assert (answer["ok"], answer["reason"]) == (False, "policy_disabled")
 
 
-def test_the_monday_review(shell: Shell) -> None:
+def the_monday_review(shell: Shell) -> None:
     found = re.split(r"^\d\. .*$", shell.run(MONDAY), flags=re.MULTILINE)[1:]
     switches, ledger, wires, scorecard = map(json.loads, found)
     assert (switches["go_live_enabled"], scorecard) == (True, [])
