@@ -52,7 +52,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with every key set, at first without any alert."""
+    """A server with every key set."""
     with server(tmp_path_factory.mktemp("keyed"), environment=KEYS) as one:
         yield one
 
@@ -121,6 +121,15 @@ def at_keyed(browser: Browser, keyed: Server) -> Iterator[Visitor]:
     visitor = Visitor(browser, keyed)
     yield visitor
     visitor.close()
+
+
+@pytest.fixture
+def at_new(browser: Browser, tmp_path: Path) -> Iterator[Visitor]:
+    """On a server with every key set and nothing in it."""
+    with server(tmp_path / "data", environment=KEYS) as one:
+        visitor = Visitor(browser, one)
+        yield visitor
+        visitor.close()
 
 
 def post(server: Server, path: str, body: object, **headers: str) -> dict[str, object]:

@@ -117,8 +117,8 @@ def test_a_stale_page_says_so(at_full: Visitor) -> None:
     expect(page.locator("[data-fresh]")).to_contain_text("stale")
 
 
-def test_the_first_start_the_login_and_the_sample(at_keyed: Visitor) -> None:
-    watched = at_keyed.page()
+def test_the_first_start_the_login_and_the_sample(at_new: Visitor) -> None:
+    watched = at_new.page()
     page = watched.open("/dashboard/trades")
     assert "/dashboard/login" in page.url
     log_in(watched, ADMIN)
