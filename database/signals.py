@@ -134,12 +134,12 @@ def select_events_of(pool: Pool, trade_id: str) -> list[SignalEvent]:
     return found or (select_events_for_trade(pool, stream) if stream else [])
 
 
-def insert_known_events(connection: Connection, events: Sequence[SignalEvent]) -> int:
-    """Store events whose keys already tell them apart (an import); returns how many were new. The caller commits."""
-    distinct: dict[tuple[str, str], SignalEvent] = {}
-    for event in events:
-        distinct.setdefault((event.trade_id, event.event_key), event)
-    return len(_insert(connection, [from_event(event) for event in distinct.values()]))
+def insert_known_rows(connection: Connection, rows: Sequence[str]) -> int:
+    """Store rows, each the JSON text of one, whose keys already tell them apart (an import). The caller commits.
+
+    Returns how many were new.
+    """
+    return len(list(QUERIES.signals.insert_events(connection, rows=f"[{','.join(rows)}]")))
 
 
 def select_recent_events(pool: Pool, *, since: datetime, limit: int) -> list[SignalEvent]:

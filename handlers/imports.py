@@ -1,9 +1,9 @@
 """Importing alerts: hundreds of thousands of lines in one request, each judged by itself."""
 
-import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import marshmallow as ma
@@ -11,81 +11,64 @@ from flask import Response, request
 
 from database import signals
 from database.pool import Pool
-from errors import AlertbookError, DatabaseError, Detail, PoisonRow, TooLarge, Unavailable
-from handlers import payloads
+from errors import DatabaseError, Detail, PoisonRow, Unavailable
 from handlers.blueprint import Blueprint
-from handlers.exchange import LINE_LIMIT, lines, read_line
+from handlers.exchange import lines
+from handlers.import_reading import Group, Lines, Reading, refusal
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
-from handlers.payloads import Refused
 from handlers.services import services
-from state.event import SignalEvent
 
 blueprint = Blueprint("imports", __name__, description="Alerts by the hundred thousand.")
 
 AT_ONCE: Final = 500
-#: Lines after which other requests of this process have their turn.
-TURN: Final = 25
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
 class _Run:
-    """One import under way: counts so far, the events that wait to be stored, with their lines, and the group that is
-    being stored meanwhile."""
+    """One import under way: counts so far, and the group that is being stored while those after it are read."""
 
     pool: Pool
     writer: ThreadPoolExecutor
+    lines: int = 0
     stored: int = 0
     duplicates: int = 0
     done: int = 0
     refused: list[dict[str, Any]] = field(default_factory=list)
-    waiting: list[tuple[int, SignalEvent]] = field(default_factory=list)
-    #: the group's outcome, and the line up to which everything is done then
-    under_way: tuple[Future[list[tuple[int, PoisonRow]]], int] | None = None
+    under_way: tuple[Future[None], Group] | None = None
 
-    def refuse(self, number: int, error: AlertbookError, index: int | None = None) -> None:
-        self.refused.append(
-            {
-                "line": number,
-                **({} if index is None else {"index": index}),
-                "code": error.code,
-                "error": error.message,
-                "details": [detail.as_dict() for detail in error.details],
-            }
-        )
-
-    def store(self, up_to: int) -> None:
-        """Store what waits, behind the reading of the lines that follow; what was being stored before is done then."""
+    def store(self, group: Group) -> None:
+        """Store a group, behind whatever follows; the one before it is done then."""
         self.settle()
-        group, self.waiting = self.waiting, []
-        self.under_way = self.writer.submit(self._store, group), up_to
+        self.refused += group.refused
+        self.under_way = self.writer.submit(self._store, group.rows), group
 
     def settle(self) -> None:
         """Wait for what is being stored. Raises what became of it."""
         if self.under_way is not None:
-            (future, up_to), self.under_way = self.under_way, None
-            for number, error in future.result():
-                self.refuse(number, error)
-            self.done = up_to
+            (future, group), self.under_way = self.under_way, None
+            future.result()
+            self.duplicates += group.repeats
+            self.done = group.up_to
 
-    def _store(self, group: list[tuple[int, SignalEvent]]) -> list[tuple[int, PoisonRow]]:
-        """Store a group in one transaction; a row that cannot be stored does not fail its neighbours."""
+    def _store(self, rows: list[tuple[int, str]]) -> None:
+        """Store rows in one transaction; one that cannot be stored does not fail its neighbours."""
         try:
-            self._store_at_once(group)
+            self._store_at_once([row for _, row in rows])
         except PoisonRow as error:
-            if len(group) == 1:
-                return [(group[0][0], error)]
-            return [refused for one in group for refused in self._store([one])]
-        return []
+            if len(rows) == 1:
+                self.refused.append(refusal(rows[0][0], error))
+                return
+            for one in rows:
+                self._store([one])
 
-    def _store_at_once(self, group: list[tuple[int, SignalEvent]]) -> None:
-        if not group:
+    def _store_at_once(self, rows: list[str]) -> None:
+        if not rows:
             return
         with self.pool.transaction(timeout=60) as connection:
-            new = signals.insert_known_events(connection, [event for _, event in group])
+            new = signals.insert_known_rows(connection, rows)
         self.stored += new
-        self.duplicates += len(group) - new
+        self.duplicates += len(rows) - new
 
 
 class ImportQuery(ma.Schema):
@@ -104,10 +87,15 @@ def import_alerts(query: dict[str, Any]) -> Response:
     of its first import). Resumable: a run that ends early answers 503 with the line to go on from (`next_line` in
     `details`), which `from_line` takes; sending everything again does no harm either.
     """
-    with ThreadPoolExecutor(1) as writer:
+    with ThreadPoolExecutor(1) as writer, Reading() as reading:
         run = _Run(services().pool, writer, done=query["from_line"] - 1)
         try:
-            number = _read_all(run, query["from_line"])
+            for group in _groups(run, query["from_line"]):
+                for read in reading.take(group):
+                    run.store(read)
+            for read in reading.rest():
+                run.store(read)
+            run.settle()
         except PoisonRow:
             raise
         except (DatabaseError, Unavailable) as error:
@@ -118,45 +106,25 @@ def import_alerts(query: dict[str, Any]) -> Response:
     return answer(
         {
             "success": True,
-            "lines": number,
+            "lines": run.lines,
             "stored": run.stored,
             "duplicates": run.duplicates,
             "refused_count": len(run.refused),
             "refused": run.refused,
-            "next_line": number + 1,
+            "next_line": run.lines + 1,
         }
     )
 
 
-def _read_all(run: _Run, from_line: int) -> int:
-    """Read and store every line of the request from that one on; returns how many there are."""
-    zone, secrets = services().settings.naive_timestamp_zone, services().settings.webhook_secrets
-    started, number = datetime.now(UTC), 0
-    for number, line in enumerate(lines(request.stream), 1):
-        if number < from_line or (line is not None and not line.strip()):
-            continue
-        if number % TURN == 0:
-            time.sleep(0)
-        _read(run, number, line, payloads.Context(started + number * _MICROSECOND, zone), secrets)
-        if len(run.waiting) >= AT_ONCE:
-            run.store(number)
-    run.store(number)
-    run.settle()
-    return number
-
-
-def _read(run: _Run, number: int, line: bytes | None, context: payloads.Context, secrets: tuple[str, ...]) -> None:
-    try:
-        if line is None:
-            raise TooLarge(f"The line has more than {LINE_LIMIT} bytes.")
-        reading = read_line(line, context, secrets)
-    except DatabaseError:
-        raise
-    except AlertbookError as error:
-        run.refuse(number, error)
-        return
-    for index, outcome in enumerate(reading.outcomes):
-        if isinstance(outcome, Refused):
-            run.refuse(number, outcome.error, index)
-        else:
-            run.waiting.append((number, outcome))
+def _groups(run: _Run, from_line: int) -> Iterator[Lines]:
+    """The request's lines from that one on, in groups."""
+    settings, started = services().settings, datetime.now(UTC)
+    waiting: list[tuple[int, bytes | None]] = []
+    for run.lines, line in enumerate(lines(request.stream), 1):
+        if run.lines >= from_line and (line is None or line.strip()):
+            waiting.append((run.lines, line))
+        if len(waiting) >= AT_ONCE:
+            yield Lines(waiting, started, settings.naive_timestamp_zone, settings.webhook_secrets)
+            waiting = []
+    if waiting:
+        yield Lines(waiting, started, settings.naive_timestamp_zone, settings.webhook_secrets)

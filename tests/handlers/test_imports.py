@@ -1,13 +1,16 @@
 """Imports: bodies and lines of an export, repeated, resumed, refused line by line."""
 
+from datetime import UTC, datetime
+from json import loads
 from typing import Any
 
+import psutil
 import pytest
 from flask.testing import FlaskClient
 
 from database import signals
 from errors import RetryableDatabaseError
-from handlers import imports
+from handlers import import_reading, imports
 from settings import load
 from state.jsontext import dump
 from tests.conftest import run_sql
@@ -134,15 +137,15 @@ def test_a_changed_line_of_an_export_is_refused(client: FlaskClient, change: dic
 def test_a_run_that_ends_early_goes_on_where_it_stopped(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     data = ndjson(*[alert(f"t{n}", "ENTRY", "2025-11-20T14:30:00Z", entry_price=1) for n in range(25)])
     monkeypatch.setattr(imports, "AT_ONCE", 10)
-    store, calls = signals.insert_known_events, []
+    store, calls = signals.insert_known_rows, []
 
-    def failing(connection: Any, events: Any) -> int:
-        calls.append(len(events))
+    def failing(connection: Any, rows: Any) -> int:
+        calls.append(len(rows))
         if len(calls) == 2:
             raise RetryableDatabaseError("the database cannot be reached")
-        return store(connection, events)
+        return store(connection, rows)
 
-    monkeypatch.setattr(signals, "insert_known_events", failing)
+    monkeypatch.setattr(signals, "insert_known_rows", failing)
     stopped = client.post(f"{BASE}/import", data=data)
     assert stopped.status_code == 503
     detail = read_json(stopped)["details"][0]
@@ -202,3 +205,78 @@ def test_imports_need_the_admin_key(database_url: str) -> None:
         assert client.post(f"{BASE}/{path}", data=b"{}", headers={"X-API-Key": "api-key-1234"}).status_code == 403
     allowed = client.post(f"{BASE}/import", data=b"", headers={"X-Admin-Key": "admin-key-1234"})
     assert (allowed.status_code, read_json(allowed)["lines"]) == (200, 0)
+
+
+def many(count: int) -> bytes:
+    """Bodies of as many trades, every seventh line refused, every eleventh the line before it again."""
+    made = []
+    for n in range(count):
+        body = alert(f"t{n}", "ENTRY", f"2025-11-20T14:{n // 60:02}:{n % 60:02}Z", entry_price=1)
+        made.append(b"not json" if n % 7 == 3 else made[-1] if n % 11 == 5 else dump(body).encode())
+    return ndjson(*made)
+
+
+def test_a_long_import_is_read_by_processes_of_its_own_to_the_same_end(
+    client: FlaskClient, other: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = many(300)
+    monkeypatch.setattr(imports, "AT_ONCE", 20)
+    monkeypatch.setattr(import_reading, "HERE", 1_000)
+    expected = send(client, data)
+    monkeypatch.setattr(import_reading, "HERE", 2)
+    monkeypatch.setattr(import_reading, "PROCESSES", 3)
+    assert send(other, data) == expected
+    assert expected["refused_count"] == 47
+    # in the order of the lines, whoever read them
+    one, two = ([line["trade_id"] for line in exported(app)] for app in (client, other))
+    assert one == two == sorted(one, key=lambda trade_id: int(trade_id[1:]))
+    assert send(other, data)["stored"] == 0
+
+
+def exported(client: FlaskClient) -> list[Any]:
+    return [loads(line) for line in client.get(f"{BASE}/export.ndjson").get_data().splitlines()]
+
+
+def readers() -> list[psutil.Process]:
+    running = psutil.Process().children(recursive=True)
+    return [one for one in running if one.is_running() and "import_reading.main" in " ".join(one.cmdline())]
+
+
+def test_a_reading_process_that_is_killed_ends_the_run_where_it_was(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = many(300)
+    monkeypatch.setattr(imports, "AT_ONCE", 20)
+    monkeypatch.setattr(import_reading, "HERE", 2)
+    store, calls = signals.insert_known_rows, []
+
+    def killing(connection: Any, rows: Any) -> int:
+        calls.append(len(rows))
+        if len(calls) == 5:
+            for one in readers():
+                one.kill()
+        return store(connection, rows)
+
+    monkeypatch.setattr(signals, "insert_known_rows", killing)
+    stopped = client.post(f"{BASE}/import", data=data)
+    assert (stopped.status_code, readers()) == (503, [])
+    (detail,) = read_json(stopped)["details"]
+    assert 80 < int(detail["message"]) < 300
+    rest = send(client, data, f"?from_line={detail['message']}")
+    lines = [line for line in data.splitlines() if line != b"not json"]
+    assert (len(exported(client)), rest["lines"]) == (len(set(lines)), 300)
+
+
+def test_one_import_has_processes_and_another_beside_it_goes_without(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", 20)
+    monkeypatch.setattr(import_reading, "HERE", 0)
+    with import_reading.Reading() as reading:
+        taken = import_reading.Lines([(1, b"not json")], datetime.now(UTC), "UTC", ())
+        assert [group.refused[0]["line"] for group in (*reading.take(taken), *reading.rest())] == [1]
+        before = readers()
+        assert len(before) == import_reading.PROCESSES
+        assert send(client, many(100))["refused_count"] == 15
+        assert readers() == before
+    assert readers() == []
