@@ -1,8 +1,9 @@
 """What each read costs over a million stored events, and over five: ./dev bench reads [--millions 5].
 
-The real server over a PostgreSQL filled by `bench.fill`; one kept-alive client. Each figure is the median of
-interleaved rounds, in milliseconds: `quiet` when nothing came in between, `after_alert` as the first read after an
-alert of an ordinary trade (of the trade itself, where one is read), `first` right after the server's start.
+The real server over a PostgreSQL filled by `bench.fill`; one kept-alive client, and both sizes read in turns. Each
+figure is the median of the rounds, in milliseconds: `quiet` when nothing came in between, `after_alert` as the first
+read after an alert of an ordinary trade (of the trade itself, where one is read), `first` right after the server's
+start.
 """
 
 import http.client
@@ -119,33 +120,53 @@ def reads(trade_id: str, events: int) -> list[Read]:
     ]
 
 
-def measure(url: str, events: int, rounds: int) -> tuple[list[Read], float]:
-    """The reads with their figures, and how many seconds the fold of everything took."""
-    server = Server(url)
-    server.start()
-    try:
-        client = Client(server.port)
-        caught_up = client.get("/stats?from=2099-01-01")[0] / 1000
-        items = json.loads(client.get("/trades?status=ACTIVE,BE_PROTECTED&limit=50")[1])["items"]
-        ordinary = min(items, key=lambda trade: abs(trade["event_count"] - 20))["trade_id"]
-        wanted = reads(ordinary, events)
-        alerted = {name: client.trade(name) for name in (ordinary, LONG_TRADE)}
-        for _ in range(rounds):
-            for read in wanted:
-                read.quiet.append(client.get(read.path)[0])
-        for _ in range(rounds):
-            for read in wanted:
-                client.alert(alerted[read.trade or ordinary])
-                read.after_alert.append(client.get(read.path)[0])
-    finally:
-        server.stop()
-    for read in wanted:
-        server.start()
+class Book:
+    """A filled database with a server before it, folded once, and what is read of it."""
+
+    def __init__(self, url: str, events: int) -> None:
+        self.events = events
+        self.server = Server(url)
+        self.server.start()
+        self.client = Client(self.server.port)
+        #: seconds that the fold of everything took
+        self.caught_up = self.client.get("/stats?from=2099-01-01")[0] / 1000
+        items = json.loads(self.client.get("/trades?status=ACTIVE,BE_PROTECTED&limit=50")[1])["items"]
+        self.ordinary = min(items, key=lambda trade: abs(trade["event_count"] - 20))["trade_id"]
+        self.reads = reads(self.ordinary, events)
+        self.alerted = {name: self.client.trade(name) for name in (self.ordinary, LONG_TRADE)}
+
+    def read(self, read: Read) -> None:
+        """Once, with nothing before it."""
+        read.quiet.append(self.client.get(read.path)[0])
+
+    def read_after_alert(self, read: Read) -> None:
+        """Once, right after an alert was stored."""
+        self.client.alert(self.alerted[read.trade or self.ordinary])
+        read.after_alert.append(self.client.get(read.path)[0])
+
+    def read_first(self, read: Read) -> None:
+        """As the first of a new server."""
+        self.server.start()
         try:
-            read.first = Client(server.port).get(read.path)[0]
+            read.first = Client(self.server.port).get(read.path)[0]
         finally:
-            server.stop()
-    return wanted, caught_up
+            self.server.stop()
+
+
+def measure(books: list[Book], rounds: int) -> None:
+    """Read everything in rounds, each read of one book right after the same of the other."""
+    try:
+        for way in (Book.read, Book.read_after_alert):
+            for _ in range(rounds):
+                for same in zip(*(one.reads for one in books), strict=True):
+                    for one, read in zip(books, same, strict=True):
+                        way(one, read)
+    finally:
+        for one in books:
+            one.server.stop()
+    for one in books:
+        for read in one.reads:
+            one.read_first(read)
 
 
 def rows(measured: list[Read], events: int, before: dict[str, float]) -> list[dict[str, Any]]:
@@ -170,14 +191,18 @@ def main(millions: str, rounds: int) -> None:
     """Measure the reads over a million events, and over five."""
     lines: list[dict[str, Any]] = []
     before: dict[str, float] = {}
-    for size in [1_000_000] if millions == "1" else [1_000_000, 5_000_000]:
-        began = time.perf_counter()
-        with book(size) as url:
+    with ExitStack() as stack:
+        books = []
+        for size in [1_000_000] if millions == "1" else [1_000_000, 5_000_000]:
+            began = time.perf_counter()
+            url = stack.enter_context(book(size))
             sys.stdout.write(f"{size:,} events made in {time.perf_counter() - began:.0f} s\n")
-            measured, caught_up = measure(url, size, rounds)
-        lines += rows(measured, size, before)
-        lines.append({"events": size, "read": "folding everything", "seconds": round(caught_up, 1)})
-        before = {read.name: median(read.quiet) for read in measured}
+            books.append(Book(url, size))
+        measure(books, rounds)
+    for one in books:
+        lines += rows(one.reads, one.events, before)
+        lines.append({"events": one.events, "read": "folding everything", "seconds": round(one.caught_up, 1)})
+        before = {read.name: median(read.quiet) for read in one.reads}
     report.publish("reads", lines)
 
 

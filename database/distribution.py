@@ -71,6 +71,7 @@ TABLES: Final[Mapping[str, Place]] = MappingProxyType(
         "intake_hour": _on_coordinator("a few rows an hour"),
         "trade_tally": _on_coordinator("parts of the totals over all trades, put together now and then"),
         "result_day": _on_coordinator("a row a day"),
+        "result_month": _on_coordinator("a row a month"),
         "result_day_dirty": _on_coordinator("marks of days, counted by one reader at a time"),
         "go_live_state": _on_coordinator(_LOCKED),
         "risk_policy": _on_coordinator(_LOCKED),

@@ -1,12 +1,13 @@
 """Totals over all trades, kept beside their summaries: disposable, changed by the same fold, counted anew at will.
 
 Each fold appends what it changed; a reader adds up. What the largest fall of cumulative R needs is kept by the UTC
-day of the exit: a fold marks the days whose results it changed, and a reader counts those again.
+day of the exit, and by its month: a fold marks the days whose results it changed, and a reader counts those again.
 Older code that runs beside us changes summaries without a word here. So a new process counts everything anew, and
 once more when the older one has surely ended (`database.folding`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from database.driver import Connection
@@ -41,7 +42,7 @@ def select_drawdown(connection: Connection, filters: Mapping[str, Any]) -> Any:
     """The largest fall of cumulative R of the decided trades that pass, in R; any value when there are none."""
     if is_filtered(filters):
         return QUERIES.totals.select_drawdown(connection, **chosen(filters))
-    return QUERIES.totals.select_drawdown_of_days(connection)
+    return QUERIES.totals.select_drawdown_of_months(connection)
 
 
 def chosen(filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +69,14 @@ def count_days(connection: Connection) -> None:
         QUERIES.totals.delete_days(connection, days=days)
         if counted:
             QUERIES.totals.insert_days(connection, rows=jsontext.dump(counted))
+        count_months(connection, days)
         QUERIES.totals.delete_dirty_days(connection, days=days, seqs=[mark.seq for mark in marks])
+
+
+def count_months(connection: Connection, days: Sequence[date]) -> None:
+    """Put the days of these days' months together again."""
+    QUERIES.totals.delete_months(connection, days=days)
+    QUERIES.totals.insert_months(connection, days=days)
 
 
 def compact(pool: Pool) -> None:

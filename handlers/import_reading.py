@@ -19,11 +19,12 @@ from types import TracebackType
 from typing import IO, Any, Final, NamedTuple
 
 from database.rows import from_event
-from errors import AlertbookError, DatabaseError, PoisonRow, TooLarge, Unavailable
+from errors import AlertbookError, DatabaseError, TooLarge, Unavailable
 from handlers import payloads
 from handlers.exchange import LINE_LIMIT, read_line
 from handlers.payloads import Refused
 from state import jsontext
+from state.event import SignalEvent
 
 #: Groups that the web process reads itself: a short import would be over before the others have started.
 HERE: Final = 10
@@ -77,11 +78,8 @@ def read_group(lines: Lines) -> Group:
     for place, (number, line) in enumerate(lines.numbered):
         if place % TURN == 0:
             time.sleep(0)
-        context = payloads.Context(lines.started + number * _MICROSECOND, lines.zone)
         try:
-            if line is None:
-                raise TooLarge(f"The line has more than {LINE_LIMIT} bytes.")
-            outcomes = read_line(line, context, lines.secrets).outcomes
+            outcomes = _read(number, line, lines)
         except DatabaseError:
             raise
         except AlertbookError as error:
@@ -94,12 +92,15 @@ def read_group(lines: Lines) -> Group:
                 repeats += 1
             else:
                 known.add((outcome.trade_id, outcome.event_key))
-                try:
-                    group.rows.append((number, jsontext.dump_row(from_event(outcome))))
-                except (ValueError, RecursionError):
-                    error = PoisonRow("the values cannot be written to the database")
-                    group.refused.append(refusal(number, error))
+                group.rows.append((number, jsontext.dump_row(from_event(outcome))))
     return group._replace(repeats=repeats)
+
+
+def _read(number: int, line: bytes | None, lines: Lines) -> tuple[SignalEvent | Refused, ...]:
+    if line is None:
+        raise TooLarge(f"The line has more than {LINE_LIMIT} bytes.")
+    context = payloads.Context(lines.started + number * _MICROSECOND, lines.zone)
+    return read_line(line, context, lines.secrets).outcomes
 
 
 class Reading:

@@ -203,18 +203,69 @@ DELETE FROM result_day_dirty AS d
 USING unnest(:days::date [], :seqs::bigint []) AS seen (day, seq)
 WHERE d.day = seen.day AND d.seq = seen.seq;
 
--- name: select_drawdown_of_days()$
--- The largest fall of cumulative R over every day's results, oldest first: within a day as it was counted, or from the
--- highest of the days before to the day's lowest.
-WITH run AS (
+-- name: delete_months(days)!
+-- The months of days that were counted again.
+DELETE FROM result_month AS r
+WHERE r.month IN (
+    SELECT date_trunc('month', days.day::timestamp)::date
+    FROM unnest(:days::date []) AS days (day)
+);
+
+-- name: insert_months(days)!
+-- Their days put together: within a day as it was counted, or from the highest of the days before to its lowest.
+INSERT INTO result_month (month, total, peak, low, drawdown)
+WITH asked AS MATERIALIZED (
+    SELECT DISTINCT date_trunc('month', days.day::timestamp)::date AS month
+    FROM unnest(:days::date []) AS days (day)
+),
+
+run AS (
     SELECT
+        asked.month,
         r.day,
+        r.total,
         r.peak,
         r.low,
         r.drawdown,
         coalesce(sum(r.total) OVER before, 0) AS begun
-    FROM result_day AS r
-    WINDOW before AS (ORDER BY r.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    FROM asked
+    INNER JOIN result_day AS r ON asked.month <= r.day AND r.day < asked.month + interval '1 month'
+    WINDOW before AS (PARTITION BY asked.month ORDER BY r.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+
+course AS (
+    SELECT
+        run.month,
+        run.total,
+        run.drawdown,
+        run.begun + run.peak AS highest,
+        run.begun + run.low AS lowest,
+        greatest(0, max(run.begun + run.peak) OVER before) AS highest_before
+    FROM run
+    WINDOW before AS (PARTITION BY run.month ORDER BY run.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+
+SELECT
+    course.month,
+    sum(course.total) AS total,
+    max(course.highest) AS peak,
+    min(course.lowest) AS low,
+    max(greatest(course.drawdown, course.highest_before - course.lowest)) AS drawdown
+FROM course
+GROUP BY course.month;
+
+-- name: select_drawdown_of_months()$
+-- The largest fall of cumulative R over every month's results, oldest first: within a month as it was counted, or from
+-- the highest of the months before to the month's lowest.
+WITH run AS (
+    SELECT
+        r.month,
+        r.peak,
+        r.low,
+        r.drawdown,
+        coalesce(sum(r.total) OVER before, 0) AS begun
+    FROM result_month AS r
+    WINDOW before AS (ORDER BY r.month ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
 
 course AS (
@@ -223,7 +274,7 @@ course AS (
         run.begun + run.low AS lowest,
         greatest(0, max(run.begun + run.peak) OVER before) AS highest
     FROM run
-    WINDOW before AS (ORDER BY run.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    WINDOW before AS (ORDER BY run.month ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
 
 SELECT coalesce(max(greatest(course.drawdown, course.highest - course.lowest)), 0)
@@ -278,7 +329,10 @@ FROM trade_summary AS t
 WHERE t.exit_time IS NOT NULL;
 
 -- name: mark_counted_days()!
--- Every day that had results when it was counted.
+-- Every day that had results when it was counted, and a day of every month that had.
 INSERT INTO result_day_dirty (day)
 SELECT r.day
-FROM result_day AS r;
+FROM result_day AS r
+UNION
+SELECT r.month
+FROM result_month AS r;

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -88,6 +89,9 @@ def test_older_code_beside_us_is_made_good(book: FlaskClient, pool: Pool) -> Non
     run_sql(pool.url, "UPDATE trade_summary SET realized_r = realized_r + 1 WHERE trade_id = 't9'")
     assert totals.recount(pool) is False
     assert kept(pool) == counted(pool) != right
+    run_sql(pool.url, "INSERT INTO result_month VALUES ('1999-01-01', -100, 0, -100, 100)")
+    assert totals.recount(pool) is False
+    assert kept(pool) == counted(pool) != right
     assert rebuild.rebuild(pool).differed == ["t6"]
     run_sql(pool.url, "UPDATE trade_tally SET wins = wins + 1 WHERE id = (SELECT min(id) FROM trade_tally)")
     assert rebuild.rebuild(pool).differed == [rebuild.TOTALS]
@@ -98,12 +102,14 @@ def test_the_fall_over_days_is_that_of_all_their_results(pool: Pool) -> None:
     chance = random.Random(5)
     days: list[Stretch] = []
     with pool.transaction() as connection, connection.cursor() as cursor:
-        cursor.execute("DELETE FROM result_day")
+        cursor.execute("DELETE FROM result_day; DELETE FROM result_month")
         assert totals.select_drawdown(connection, {}) == 0
         for day in range(60):
             results = [Decimal(chance.randint(-300, 300)) / 100 for _ in range(chance.randint(1, 4))]
             one = joined(Stretch(r, max(r, Decimal(0)), min(r, Decimal(0)), max(-r, Decimal(0))) for r in results)
-            row = [day, one.total, one.peak, one.low, one.drawdown]
-            cursor.execute("INSERT INTO result_day SELECT DATE '2025-01-01' + %s, %s, %s, %s, %s", row)
+            at = date(2025, 1, 1) + timedelta(days=3 * day)
+            row = [at, one.total, one.peak, one.low, one.drawdown]
+            cursor.execute("INSERT INTO result_day VALUES (%s, %s, %s, %s, %s)", row)
+            totals.count_months(connection, [at])
             days.append(one)
             assert totals.select_drawdown(connection, {}) == joined(days).drawdown

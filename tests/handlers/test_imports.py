@@ -209,7 +209,7 @@ def test_imports_need_the_admin_key(database_url: str) -> None:
 
 def many(count: int) -> bytes:
     """Bodies of as many trades, every seventh line refused, every eleventh the line before it again."""
-    made = []
+    made: list[bytes] = []
     for n in range(count):
         body = alert(f"t{n}", "ENTRY", f"2025-11-20T14:{n // 60:02}:{n % 60:02}Z", entry_price=1)
         made.append(b"not json" if n % 7 == 3 else made[-1] if n % 11 == 5 else dump(body).encode())

@@ -1,0 +1,2 @@
+DROP TABLE result_month;
+DROP INDEX trade_summary_open;
