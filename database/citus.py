@@ -49,6 +49,12 @@ class Hot:
     parameters: dict[str, Any]
 
 
+#: A function by its name: source, names and types of its arguments.
+SOURCE: Final = """
+SELECT prosrc, proargnames[1 : pronargs], string_to_array(array_to_string(proargtypes::regtype[], ','), ',')
+FROM pg_proc WHERE oid = to_regproc(%s)
+"""
+
 #: A write that comes with its rows is taken apart by shard; a running sum is gathered from every shard, once pushed
 #: down as far as it goes.
 HOT: Final = (
@@ -71,7 +77,7 @@ HOT: Final = (
         {"after": 0, "horizon": 1, "types": None, "limit": 50}
         | dict.fromkeys(("symbol", "strategy", "session", "direction", "since", "until")),
     ),
-    Hot("signals.render_events", ("pushed down", "gathered"), {"trade_ids": ["x"], "event_ids": [1]}),
+    Hot("render_events", ("pushed down", "gathered"), {"trade_ids": ["x"], "event_ids": [1]}),
     Hot("telemetry.insert_batches", ("by shard",), {"rows": "[]"}),
     Hot("telemetry_reads.select_performance", ("one shard",), {"profile_id": 1, "since": _LONG_AGO}),
     Hot("telemetry_reads.select_latest_equity", ("one shard",), {"profile_id": 1}),
@@ -200,9 +206,10 @@ def _statement(cursor: Any, hot: Hot) -> str:
     if subject:
         found: str = getattr(getattr(QUERIES, subject), name).sql
         return found
-    cursor.execute("SELECT prosrc FROM pg_proc WHERE oid = to_regproc(%s)", (name,))
-    (source,) = cursor.fetchone()
-    return returned(source.replace("%", "%%"), {argument: f"%({argument})s::jsonb" for argument in hot.parameters})
+    cursor.execute(SOURCE, (name,))
+    source, arguments, types = cursor.fetchone()
+    places = {argument: f"%({argument})s::{kind}" for argument, kind in zip(arguments, types, strict=True)}
+    return returned(source.replace("%", "%%"), places)
 
 
 def returned(source: str, arguments: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from database.citus import returned
+from database.citus import SOURCE, returned
 from database.distribution import TABLES, anchor, tables
 from database.queries import QUERIES
 from tests.conftest import run_sql
@@ -147,13 +147,15 @@ def test_no_query_asks_what_citus_cannot_do(reader: Reader) -> None:
 def test_no_function_asks_what_citus_cannot_do(reader: Reader, direct_url: str) -> None:
     functions = run_sql(
         direct_url,
-        "SELECT proname, prosrc, proargnames[1 : pronargs] FROM pg_proc JOIN pg_language AS l ON l.oid = prolang "
+        "SELECT proname, prosrc FROM pg_proc JOIN pg_language AS l ON l.oid = prolang "
         "WHERE pronamespace = 'public'::regnamespace AND lanname NOT IN ('c', 'internal') ORDER BY proname",
     )
     asking = [one for one in functions if any(re.search(rf"\b{name}\b", str(one[1])) for name in tables("distributed"))]
-    assert [name for name, _, _ in asking] == ["store_events"]
-    for name, source, arguments in asking:
-        query = returned(str(source), dict.fromkeys(arguments, "NULL::jsonb"))  # type: ignore[call-overload]
+    assert [name for name, _ in asking] == ["render_events", "store_events"]
+    for name, source in asking:
+        (_, arguments, types), *_ = run_sql(direct_url, SOURCE.replace("%s", f"'{name}'"))
+        nothing = {one: f"NULL::{kind}" for one, kind in zip(arguments, types, strict=True)}  # type: ignore[call-overload]
+        query = returned(str(source), nothing)
         assert reader.problems(query) == [], name
         # Citus takes a plan for any argument for an error, and a savepoint to every worker
         assert not re.search(r"plan_cache_mode|\bEXCEPTION\b|\bTEMP\b", str(source), re.IGNORECASE)

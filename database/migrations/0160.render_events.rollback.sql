@@ -1,0 +1,1 @@
+DROP FUNCTION render_events (TEXT [], BIGINT []);
