@@ -7,11 +7,13 @@ with it.
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -124,8 +126,8 @@ class Reading:
         if not self._idle:
             yield self._oldest()
         reader = self._idle.pop()
+        self._busy.append(reader)  # before anything can fail: what stands in neither place is not ended
         reader.send(lines)
-        self._busy.append(reader)
 
     def rest(self) -> Iterator[Group]:
         """The groups that are still being read."""
@@ -135,8 +137,10 @@ class Reading:
     def _has_readers(self) -> bool:
         if not self._mine and self._here >= HERE and _readers_are_busy.acquire(blocking=False):
             self._mine = True
-            self._idle = [_Reader() for _ in range(PROCESSES)]
-        return self._mine
+            with suppress(OSError):  # no memory or no place for one more: what has started is enough
+                for _ in range(PROCESSES):
+                    self._idle.append(_Reader())
+        return bool(self._idle or self._busy)
 
     def _oldest(self) -> Group:
         reader = self._busy.popleft()
@@ -178,7 +182,8 @@ class _Reader:
         return group
 
     def end(self) -> None:
-        self._process.kill()
+        with suppress(ProcessLookupError):  # gone, and not yet noticed
+            self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -205,11 +210,13 @@ def _write(pipe: IO[bytes] | None, value: Lines | Group) -> None:
 def main() -> None:
     """Read groups until the input ends."""
     os.nice(_NICE)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a stop of the whole server finishes the imports under way
+        signal.signal(number, signal.SIG_IGN)
     groups, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed must not stand among the answers
     while True:
         try:
             lines = pickle.load(groups)  # what the web process has written
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # the web process may have died in the middle of a group
             return
         _write(answers, read_group(lines))

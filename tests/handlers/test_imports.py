@@ -1,5 +1,7 @@
 """Imports: bodies and lines of an export, repeated, resumed, refused line by line."""
 
+import subprocess
+import time
 from datetime import UTC, datetime
 from json import loads
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from database import signals
-from errors import RetryableDatabaseError
+from errors import RetryableDatabaseError, Unavailable
 from handlers import import_reading, imports
 from settings import load
 from state.jsontext import dump
@@ -267,6 +269,23 @@ def test_a_reading_process_that_is_killed_ends_the_run_where_it_was(
     assert (len(exported(client)), rest["lines"]) == (len(set(lines)), 300)
 
 
+def test_a_process_that_dies_while_it_waits_is_cleared_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_reading, "HERE", 0)
+    monkeypatch.setattr(import_reading, "PROCESSES", 1)
+    lines = import_reading.Lines([(1, b"not json")], datetime.now(UTC), "UTC", ())
+    with pytest.raises(Unavailable), import_reading.Reading() as reading:
+        assert not list(reading.take(lines))
+        assert len(list(reading.rest())) == 1
+        (waiting,) = readers()
+        waiting.kill()
+        until = time.monotonic() + 30
+        while waiting.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+            time.sleep(0.01)
+        list(reading.take(lines))
+    assert not waiting.is_running()
+    assert readers() == []
+
+
 def test_one_import_has_processes_and_another_beside_it_goes_without(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,3 +299,43 @@ def test_one_import_has_processes_and_another_beside_it_goes_without(
         assert send(client, many(100))["refused_count"] == 15
         assert readers() == before
     assert readers() == []
+
+
+def test_a_process_that_cannot_be_started_is_done_without(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", 20)
+    monkeypatch.setattr(import_reading, "HERE", 0)
+    monkeypatch.setattr(import_reading, "PROCESSES", 3)
+    start, started = subprocess.Popen, list[Any]()
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if len(started) == limit:
+            raise OSError("Cannot allocate memory")
+        started.append(start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", failing)
+    for limit in (1, 0):
+        started.clear()
+        assert send(client, many(60))["refused_count"] == 9
+        assert (len(started), readers()) == (limit, [])
+
+
+def test_a_reading_process_ends_with_its_input_and_not_when_the_server_is_told_to_stop(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    lines = import_reading.Lines([(1, b"not json")], datetime.now(UTC), "UTC", ())
+    reader = import_reading._Reader()
+    try:
+        reader.send(lines)
+        reader.receive()
+        reader._process.terminate()
+        reader.send(lines)
+        assert reader.receive().refused[0]["line"] == 1
+        stdin = reader._process.stdin
+        assert stdin is not None
+        stdin.write(b"\x80\x05\x95")  # the web process was killed in the middle of a group
+        stdin.close()
+        assert reader._process.wait(30) == 0
+    finally:
+        reader.end()
+    assert capfd.readouterr().err == ""
