@@ -7,21 +7,26 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import marshmallow as ma
-from flask import Response, request
+from flask import Response
 
 from database import signals
 from database.pool import Pool
-from errors import DatabaseError, Detail, PoisonRow, Unavailable
+from errors import AlertbookError, DatabaseError, Detail, NotJson, PoisonRow, TimedOut, Unavailable
 from handlers.blueprint import Blueprint
 from handlers.exchange import lines
 from handlers.import_reading import Group, Lines, Reading, refusal
 from handlers.middleware.access import Role, access
 from handlers.middleware.answers import answer
+from handlers.middleware.bodies import Arriving
 from handlers.services import services
 
 blueprint = Blueprint("imports", __name__, description="Alerts by the hundred thousand.")
 
 AT_ONCE: Final = 500
+#: A group is as many lines or, of long ones, as many bytes: several are in memory at a time.
+BYTES_AT_ONCE: Final = 4_000_000
+#: An export that is piped in may pause, but whoever is gone must not hold the processes that read for it.
+IDLE_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -85,7 +90,9 @@ def import_alerts(query: dict[str, Any]) -> Response:
 
     Repeatable: what is stored already counts as a duplicate, an alert without a time of its own too (its time is that
     of its first import). Resumable: a run that ends early answers 503 with the line to go on from (`next_line` in
-    `details`), which `from_line` takes; sending everything again does no harm either.
+    `details`), which `from_line` takes; sending everything again does no harm either. A body that ends before its
+    announced end (400), or of which nothing comes for a minute (408), ends a run in the same way; a line that was cut
+    off is not stored.
     """
     with ThreadPoolExecutor(1) as writer, Reading() as reading:
         run = _Run(services().pool, writer, done=query["from_line"] - 1)
@@ -98,10 +105,8 @@ def import_alerts(query: dict[str, Any]) -> Response:
             run.settle()
         except PoisonRow:
             raise
-        except (DatabaseError, Unavailable) as error:
-            detail = Detail("next_line", "GO_ON_FROM", str(run.done + 1))
-            message = f"The import stopped: {error.message}. Everything before line {run.done + 1} is done."
-            raise Unavailable(message, code=error.code, details=[detail], retry_after=error.retry_after) from error
+        except (DatabaseError, Unavailable, NotJson, TimedOut) as error:
+            raise _stopped(run, error) from error
     run.refused.sort(key=lambda refused: refused["line"])
     return answer(
         {
@@ -116,15 +121,25 @@ def import_alerts(query: dict[str, Any]) -> Response:
     )
 
 
+def _stopped(run: _Run, error: AlertbookError) -> AlertbookError:
+    """What is answered where a run ended early: where to go on."""
+    detail = Detail("next_line", "GO_ON_FROM", str(run.done + 1))
+    message = f"The import stopped: {error.message.rstrip('.')}. Everything before line {run.done + 1} is done."
+    kind = type(error) if isinstance(error, NotJson | TimedOut) else Unavailable
+    return kind(message, code=error.code, details=[detail], retry_after=error.retry_after)
+
+
 def _groups(run: _Run, from_line: int) -> Iterator[Lines]:
-    """The request's lines from that one on, in groups."""
+    """The request's lines from that one on, in groups. Raises NotJson or TimedOut where they do not all arrive."""
     settings, started = services().settings, datetime.now(UTC)
     waiting: list[tuple[int, bytes | None]] = []
-    for run.lines, line in enumerate(lines(request.stream), 1):
+    size = 0
+    for run.lines, line in enumerate(lines(Arriving(IDLE_SECONDS)), 1):
         if run.lines >= from_line and (line is None or line.strip()):
             waiting.append((run.lines, line))
-        if len(waiting) >= AT_ONCE:
+            size += len(line or b"")
+        if len(waiting) >= AT_ONCE or size >= BYTES_AT_ONCE:
             yield Lines(waiting, started, settings.naive_timestamp_zone, settings.webhook_secrets)
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield Lines(waiting, started, settings.naive_timestamp_zone, settings.webhook_secrets)

@@ -46,31 +46,63 @@ def body_of(environ: dict[str, Any], limit: int = BODY_LIMIT, *, seconds: float 
     declared = get_content_length(environ)
     if declared is not None and declared > limit:
         raise TooLarge(f"The body has {declared} bytes; at most {limit} are taken.")
+    with _arriving(environ, IDLE_SECONDS), _whole_bound(seconds):
+        body = get_input_stream(environ).read(limit + 1)
+    if len(body) > limit:
+        raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
+    if declared is not None and len(body) < declared:
+        raise _cut_off()
+    return body
+
+
+class Arriving:
+    """The body of the request being handled, of any length, read while it arrives.
+
+    `read` raises TimedOut (408) after `idle` seconds without a byte, and NotJson (400) where the body ends before its
+    announced end or is chunked wrongly: what came last is never taken for a whole.
+    """
+
+    def __init__(self, idle: float) -> None:
+        self._environ, self._idle = request.environ, idle
+        self._stream = get_input_stream(self._environ)
+        self._missing = get_content_length(self._environ) or 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        with _arriving(self._environ, self._idle):
+            piece = self._stream.read(size)
+        self._missing -= len(piece)
+        if not piece and self._missing > 0:
+            raise _cut_off()
+        return piece
+
+
+def _cut_off() -> NotJson:
+    return NotJson("No JSON payload: the body ended before its announced end.", code="INCOMPLETE_BODY")
+
+
+@contextmanager
+def _arriving(environ: dict[str, Any], idle: float) -> Iterator[None]:
+    """Around reading a body: what goes wrong there is the sender's."""
     try:
-        with _idle_bound(environ), _whole_bound(seconds):
-            body = get_input_stream(environ).read(limit + 1)
+        with _idle_bound(environ, idle):
+            yield
     except TimeoutError:
         raise TimedOut("The body did not arrive in time.") from None
     except ParseException:
         raise NotJson("No JSON payload: the body's chunks are malformed.", code="MALFORMED_CHUNKS") from None
     except (OSError, ClientDisconnected):
-        raise NotJson("No JSON payload: the body ended before its announced end.", code="INCOMPLETE_BODY") from None
-    if len(body) > limit:
-        raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
-    if declared is not None and len(body) < declared:
-        raise NotJson("No JSON payload: the body ended before its announced end.", code="INCOMPLETE_BODY")
-    return body
+        raise _cut_off() from None
 
 
 @contextmanager
-def _idle_bound(environ: dict[str, Any]) -> Iterator[None]:
-    """No single wait for bytes lasts longer than IDLE_SECONDS, where the server lends us its socket."""
+def _idle_bound(environ: dict[str, Any], idle: float) -> Iterator[None]:
+    """No single wait for bytes lasts longer than `idle` seconds, where the server lends us its socket."""
     connection: socket.socket | None = environ.get("gunicorn.socket")
     if connection is None:
         yield
         return
     before = connection.gettimeout()
-    connection.settimeout(IDLE_SECONDS)
+    connection.settimeout(idle)
     try:
         yield
     finally:

@@ -3,12 +3,14 @@
 import subprocess
 import time
 from datetime import UTC, datetime
+from io import BytesIO
 from json import loads
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidHeader, NoMoreData
 
 from database import signals
 from errors import RetryableDatabaseError, Unavailable
@@ -207,6 +209,76 @@ def test_imports_need_the_admin_key(database_url: str) -> None:
         assert client.post(f"{BASE}/{path}", data=b"{}", headers={"X-API-Key": "api-key-1234"}).status_code == 403
     allowed = client.post(f"{BASE}/import", data=b"", headers={"X-Admin-Key": "admin-key-1234"})
     assert (allowed.status_code, read_json(allowed)["lines"]) == (200, 0)
+
+
+class Breaking(BytesIO):
+    """A body that ends in an error of the connection."""
+
+    def __init__(self, data: bytes, error: Exception) -> None:
+        super().__init__(data)
+        self.error = error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = super().read(size)
+        if not piece:
+            raise self.error
+        return piece
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (None, 400, "INCOMPLETE_BODY"), (NoMoreData(), 400, "INCOMPLETE_BODY"),
+        (InvalidHeader("x"), 400, "MALFORMED_CHUNKS"), (TimeoutError(), 408, "REQUEST_TIMEOUT"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_cut_off_ends_the_run_and_its_last_line_is_not_stored(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, error: Exception | None, status: int, code: str
+) -> None:
+    monkeypatch.setattr(imports, "AT_ONCE", 2)
+    whole = [f"6012,buy,EURUSD,price=1.{n}".encode() for n in range(6)]
+    data = b"\n".join(whole)  # the last one's price may go on
+    body = BytesIO(data) if error is None else Breaking(data, error)
+    # as the server gives it: it knows where a body ends, and says so by giving nothing more
+    given: dict[str, Any] = {"wsgi.input": body, "wsgi.input_terminated": True}
+    if error is None:
+        given["CONTENT_LENGTH"] = str(len(data) + 2)
+    stopped = client.post(f"{BASE}/import", environ_overrides=given)
+    assert (stopped.status_code, read_json(stopped)["code"]) == (status, code)
+    (detail,) = read_json(stopped)["details"]
+    assert 1 <= int(detail["message"]) <= 5
+    assert b"price=1.5" not in client.get(f"{BASE}/export.ndjson").get_data()
+    rest = send(client, b"\n".join([*whole[:5], whole[5] + b"55"]), f"?from_line={detail['message']}")
+    assert (rest["lines"], len(exported(client))) == (6, 6)
+
+
+def test_an_import_whose_sender_is_gone_does_not_wait_for_ever(client: FlaskClient) -> None:
+    class Connection:
+        waits: ClassVar[list[float | None]] = []
+
+        def gettimeout(self) -> None:
+            return None
+
+        def settimeout(self, seconds: float | None) -> None:
+            self.waits.append(seconds)
+
+    overrides = {"gunicorn.socket": Connection()}
+    assert client.post(f"{BASE}/import", data=b"", environ_overrides=overrides).status_code == 200
+    assert Connection.waits == [imports.IDLE_SECONDS, None]
+
+
+def test_long_lines_make_small_groups(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "BYTES_AT_ONCE", 1_000)
+    sizes, store = [], signals.insert_known_rows
+
+    def counting(connection: Any, rows: Any) -> int:
+        sizes.append(len(rows))
+        return store(connection, rows)
+
+    monkeypatch.setattr(signals, "insert_known_rows", counting)
+    bodies = [alert(f"t{n}", "ENTRY", "2025-11-20T14:30:00Z", entry_price=1, note="x" * 600) for n in range(6)]
+    assert send(client, ndjson(*bodies))["stored"] == 6
+    assert sizes == [2, 2, 2]
 
 
 def many(count: int) -> bytes:
