@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from json import loads
@@ -312,8 +313,13 @@ def exported(client: FlaskClient) -> list[Any]:
 
 
 def readers() -> list[psutil.Process]:
-    running = psutil.Process().children(recursive=True)
-    return [one for one in running if one.is_running() and "import_reading.main" in " ".join(one.cmdline())]
+    """The processes that read for an import and are alive."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # ended meanwhile
+            if "import_reading.main" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def test_a_reading_process_that_is_killed_ends_the_run_where_it_was(

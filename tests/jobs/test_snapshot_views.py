@@ -180,3 +180,21 @@ def test_the_views_have_the_columns_of_the_contract(database_url: str) -> None:
     assert columns("utils_statistics.trades_portfolio_assets_mv") >= {
         "trade_id", "symbol", "contract_name", "report_date",
     }  # fmt: skip
+
+
+def test_trades_that_were_never_closed_meet_trading_days_alone(client: FlaskClient, database_url: str) -> None:
+    for number, day in enumerate(("2016-03-01", "2021-03-02", "2026-02-11")):
+        body = {"trade_id": f"open-{number}", "event_type": "ENTRY", "event_timestamp": f"{day}T15:00:00Z"}
+        told = {"direction": "LONG", "entry_price": 100, "stop_loss": 99, "symbol": "NQ1!"}
+        assert client.post("/api/automated-signals/webhook", json={**body, **told}).status_code == 200
+    assert client.get("/api/automated-signals/trades").status_code == 200
+    view = "pg_get_viewdef('utils_statistics.trades_portfolio_assets_mv'::regclass)"
+    ((query,),) = run_sql(database_url, f"SELECT {view}")
+    ((plan,),) = run_sql(database_url, f"EXPLAIN (ANALYZE, FORMAT JSON) {query}")
+    assert 6 <= max(made_by(plan[0]["Plan"])) <= 20  # type: ignore[index]
+
+
+def made_by(plan: dict[str, Any]) -> list[float]:
+    """The rows that each node of a plan made in all."""
+    rows = plan["Actual Rows"] * plan["Actual Loops"]
+    return [rows, *(made for inner in plan.get("Plans", []) for made in made_by(inner))]
