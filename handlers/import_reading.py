@@ -29,7 +29,7 @@ from state import jsontext
 from state.event import SignalEvent
 
 #: Groups that the web process reads itself: a short import would be over before the others have started.
-HERE: Final = 10
+HERE: Final = 4
 PROCESSES: Final = max(1, min(4, os.cpu_count() or 1))
 #: Lines after which other requests of this process have their turn.
 TURN: Final = 25
