@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import flask
@@ -31,6 +31,8 @@ DEADLINE: Final = 2.0
 #: has given up does not, and its alert is stored whoever may hear of it.
 PATIENCE: Final = 1.4
 SENDER_GIVES_UP: Final = 2.5
+#: The system tells waits in ticks of at most so many seconds: nothing is said to have come before it did.
+TICK: Final = 0.01
 #: Seconds in which a body must have arrived whole.
 BODY_SECONDS: Final = 1.5
 
@@ -74,7 +76,7 @@ def take(here: Services, environ: dict[str, Any], secret: str | None) -> dict[st
     """What the answer to an alert says, once it is durable. Raises what it is refused with."""
     waited, hung_up = arrival_of(environ)
     until = time.monotonic() + DEADLINE - min(waited, PATIENCE)
-    delivery = Delivery(datetime.now(UTC), peer_of(environ, here.settings.trusted_proxy_hops))
+    delivery = Delivery(_received_at(waited), peer_of(environ, here.settings.trusted_proxy_hops))
     known = here.settings.webhook_secrets
     authentic = not known or matches(secret, known)
     try:
@@ -90,6 +92,12 @@ def take(here: Services, environ: dict[str, Any], secret: str | None) -> dict[st
             return _take_in_turn(here, environ, Incoming(raw, delivery, until), authentic=authentic)
     except Unauthenticated as error:  # counted outside, so that whoever tries keys holds nobody's place
         refuse_from(here, delivery.peer, error)
+
+
+def _received_at(waited: float) -> datetime:
+    """When an alert came that waited so many seconds for us: what its sender sent after it must not stand before it."""
+    now = datetime.now(UTC)
+    return now - timedelta(seconds=waited - TICK) if waited > TICK else now
 
 
 def _take_in_turn(here: Services, environ: dict[str, Any], incoming: Incoming, *, authentic: bool) -> dict[str, Any]:

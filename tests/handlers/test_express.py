@@ -66,6 +66,18 @@ def test_an_alert_that_nobody_will_send_again_is_stored(
     assert read_json(post(client, ENTRY))["durable"] == "database"
 
 
+def test_an_alert_came_when_it_came_however_late_its_turn_is(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender gave up and sent the next one, which another process took at once."""
+    monkeypatch.setattr(signals, "arrival_of", lambda environ: Arrival(0.0, hung_up=False))
+    post(client, {**ENTRY, "signal_id": "second"})
+    monkeypatch.setattr(signals, "arrival_of", lambda environ: Arrival(40.0, hung_up=True))
+    post(client, {**ENTRY, "signal_id": "first"})
+    items = read_json(client.get("/api/automated-signals/recent"))["items"]
+    assert [item["trade_id"] for item in items] == ["second", "first"]
+
+
 def test_what_nobody_expected_is_a_plain_500(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a table called secrets")
