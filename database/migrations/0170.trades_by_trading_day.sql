@@ -32,22 +32,10 @@ held AS (
         e.symbol,
         e.contract_name,
         f.n AS first,
-        x.n - 1 AS last
+        CASE WHEN e.completed THEN x.n - 1 ELSE (SELECT max(days.n) FROM days) END AS last
     FROM entered AS e
     INNER JOIN days AS f ON e.first_day = f.report_date
-    INNER JOIN days AS x ON e.exit_day = x.report_date
-    WHERE e.completed
-    UNION ALL
-    SELECT
-        e.stream_id,
-        e.trade_id,
-        e.symbol,
-        e.contract_name,
-        f.n AS first,
-        (SELECT max(days.n) FROM days) AS last
-    FROM entered AS e
-    INNER JOIN days AS f ON e.first_day = f.report_date
-    WHERE NOT e.completed
+    LEFT JOIN days AS x ON e.exit_day = x.report_date
 )
 
 SELECT
