@@ -1,8 +1,8 @@
 """Reading the lines of an import, group by group: in the web process, or in processes of their own where many come.
 
 Reading costs more than storing, and one process reads on one core. Such a process (`main`) takes groups of lines on its
-standard input and answers rows on its standard output, until its input ends. It knows no database, and nothing is lost
-with it.
+standard input and answers rows on its standard output, until its input ends. It is connected to no database, and
+nothing is lost with it.
 """
 
 import os
@@ -13,13 +13,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import IO, Any, Final, NamedTuple
 
+from database.driver import DeadlineExceeded, deadline, translate
 from database.rows import from_event
 from errors import AlertbookError, DatabaseError, TooLarge, Unavailable
 from handlers import payloads
@@ -33,6 +34,8 @@ HERE: Final = 4
 PROCESSES: Final = max(1, min(4, os.cpu_count() or 1))
 #: Lines after which other requests of this process have their turn.
 TURN: Final = 25
+#: A group takes a process a fraction of a second; one that is away for this long is given up.
+ANSWER_SECONDS: Final = 60.0
 #: Alerts come first.
 _NICE: Final = 5
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -94,7 +97,10 @@ def read_group(lines: Lines) -> Group:
                 repeats += 1
             else:
                 known.add((outcome.trade_id, outcome.event_key))
-                group.rows.append((number, jsontext.dump_row(from_event(outcome))))
+                try:
+                    group.rows.append((number, jsontext.dump_row(from_event(outcome))))
+                except (ValueError, RecursionError) as unwritable:
+                    group.refused.append(refusal(number, translate(unwritable), index))
     return group._replace(repeats=repeats)
 
 
@@ -148,10 +154,12 @@ class Reading:
         return reader.receive()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for reader in (*self._idle, *self._busy):
-            reader.end()
-        if self._mine:
-            _readers_are_busy.release()
+        try:
+            for reader in (*self._idle, *self._busy):
+                reader.end()
+        finally:
+            if self._mine:
+                _readers_are_busy.release()
 
 
 class _Reader:
@@ -169,16 +177,12 @@ class _Reader:
         )
 
     def send(self, lines: Lines) -> None:
-        try:
+        with _answering():
             _write(self._process.stdin, lines)
-        except OSError as error:
-            raise _ended() from error
 
     def receive(self) -> Group:
-        try:
+        with _answering():
             group: Group = pickle.load(self._process.stdout)  # type: ignore[arg-type]  # our own process
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
-            raise _ended() from error
         return group
 
     def end(self) -> None:
@@ -190,8 +194,14 @@ class _Reader:
                 _close(pipe)
 
 
-def _ended() -> Unavailable:
-    return Unavailable("a process that read its lines has ended", retry_after=5)
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Around what a process has to do its part in. Raises Unavailable when it has ended, or seems to be frozen."""
+    try:
+        with deadline(ANSWER_SECONDS):
+            yield
+    except (OSError, EOFError, pickle.UnpicklingError, DeadlineExceeded) as error:
+        raise Unavailable("a process that read its lines does not answer", retry_after=5) from error
 
 
 def _close(pipe: IO[bytes]) -> None:
